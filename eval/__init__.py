@@ -1,0 +1,1 @@
+"""The judge: runs routers and pipelines offline on labelled data and measures what they do."""

@@ -1,0 +1,275 @@
+"""Arithmetic tokens into a tree: a Pratt parser with English commands ("divide A by B") among its operands.
+
+Where English leaves open what belongs to what ("the sum of 3 and 5 times 2") it asks for parentheses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import reduce
+from typing import cast
+
+from arithmetic_tree import (
+    OF,
+    POSTFIX,
+    POWER,
+    PRODUCT,
+    SHARE,
+    UNARY,
+    Absolute,
+    Factorial,
+    Negated,
+    Node,
+    Number,
+    Operation,
+    Percent,
+    Pi,
+    Root,
+    Symbol,
+    binding,
+)
+from arithmetic_words import Kind, Token
+from tool_questions import NotAnswerable
+
+__all__ = ["parsed"]
+
+_MAX_DEPTH = 40
+_TWO, _THREE = Number(Fraction(2)), Number(Fraction(3))
+_STARTS_OPERAND = ("number", "pi", "function", "command", "open")
+
+_POSTFIXES: dict[str, Callable[[Node], Node]] = {
+    "%": Percent,
+    "!": Factorial,
+    "squared": lambda node: Operation("^", node, _TWO),
+    "cubed": lambda node: Operation("^", node, _THREE),
+}
+_FUNCTIONS: dict[str, Callable[[Node], Node]] = {
+    **_POSTFIXES,
+    "abs": Absolute,
+    "-": Negated,
+    "double": lambda node: Operation("*", _TWO, node),
+    "triple": lambda node: Operation("*", _THREE, node),
+}
+# What stands between the two operands of a command, and what the command does with them.
+_PAIRS: dict[str, tuple[tuple[str, ...], Callable[[Node, Node], Node]]] = {
+    "subtract": (("from",), lambda first, second: Operation("-", second, first)),
+    "multiply": (("by", "and", "with"), lambda first, second: Operation("*", first, second)),
+    "divide": (("by", "and"), lambda first, second: Operation("/", first, second)),
+    "increase": (("by",), lambda first, second: Operation("+", first, second)),
+    "decrease": (("by",), lambda first, second: Operation("-", first, second)),
+    "difference": (("and",), lambda first, second: Absolute(Operation("-", first, second))),
+    "share": (("is",), lambda first, second: Operation("as a percentage of", second, first)),
+    "fit": (("into",), lambda first, second: Operation("/", second, first)),
+}
+# The same for two operands of another operation: "the remainder of 17 divided by 5".
+_AROUND_INFIX: dict[str, tuple[str, Callable[[Node, Node], Node]]] = {
+    "remainder": ("/", lambda first, second: Operation("mod", first, second)),
+    "portion": ("of", lambda first, second: Operation("as a percentage of", first, second)),
+}
+
+
+def _summed(items: Sequence[Node]) -> Node:
+    return reduce(lambda first, second: Operation("+", first, second), items)
+
+
+_LISTS: dict[str, Callable[[Sequence[Node]], Node]] = {
+    "sum": _summed,
+    "product": lambda items: reduce(lambda first, second: Operation("*", first, second), items),
+    "average": lambda items: Operation("/", _summed(items), Number(Fraction(len(items)))),
+}
+
+
+def parsed(tokens: Sequence[Token]) -> Node:
+    """The calculation that the tokens say.
+
+    Raises:
+        NotAnswerable: they say none, or leave open which.
+    """
+    first, last = 0, len(tokens)
+    while first < last and tokens[first].kind == "link":
+        first += 1
+    while last > first and tokens[last - 1].kind == "link":
+        last -= 1
+    parser = _Parser(tokens[first:last])
+    node = parser.expression(SHARE)
+    parser.finish()
+    if isinstance(node, Number):
+        raise NotAnswerable("there is one number in this and nothing to calculate")
+    return node
+
+
+class _Parser:
+    """Reads tokens from the left; `position` is the next one."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+        self.position = 0
+        self.depth = 0
+
+    def finish(self) -> None:
+        """Raises:
+        NotAnswerable: tokens are left over.
+        """
+        token = self._next()
+        if token is None:
+            return
+        if token.kind == "number":
+            raise NotAnswerable(f"there is no operation before {token.name!r}")
+        if token.name == ",":
+            raise NotAnswerable("a comma stands where an operation should; write 12.5 with a point and 1,234 in threes")
+        raise NotAnswerable(f"{token.name!r} does not fit where it stands; use parentheses and symbols")
+
+    def expression(self, at_least: int) -> Node:
+        """The longest expression from here whose operations bind at least that tightly."""
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise NotAnswerable(f"more than {_MAX_DEPTH} levels of parentheses and signs are too many")
+        left = self._operand()
+        while (token := self._next()) is not None:
+            if token.kind == "postfix" and at_least <= POSTFIX:
+                self.position += 1
+                left = self._postfixed(left, token)
+            elif token.kind == "infix" and at_least <= binding(_symbol(token)):
+                self.position += 1
+                left = self._infixed(left, _symbol(token))
+            elif token.kind in ("open", "function", "pi") and at_least <= PRODUCT:  # 2(3 + 4)
+                left = Operation("*", left, self.expression(PRODUCT + 1))
+            else:
+                break
+        self.depth -= 1
+        return left
+
+    def _next(self) -> Token | None:
+        return self.tokens[self.position] if self.position < len(self.tokens) else None
+
+    def _operand(self) -> Node:
+        token = self._next()
+        if token is None:
+            raise NotAnswerable("a number is missing at the end" if self.tokens else "there is no calculation in this")
+        self.position += 1
+        match token.kind:
+            case "number":
+                return Number(token.value)
+            case "pi":
+                return Pi()
+            case "open":
+                inside = self.expression(SHARE)
+                self._expect("close", ")", "a parenthesis is opened and not closed")
+                return inside
+            case "function":
+                return self._function(token.name)
+            case "command":
+                return self._command(token.name)
+            case "infix" if token.name == "-":
+                return Negated(self.expression(UNARY))
+            case "infix" if token.name == "+":
+                return self.expression(UNARY)
+        raise NotAnswerable(f"a number should stand before {token.name!r}")
+
+    def _postfixed(self, left: Node, token: Token) -> Node:
+        following = self._next()
+        if token.name == "!" and isinstance(left, Factorial) and self._is_double_factorial():
+            raise NotAnswerable("'!!' has two meanings; write (5!)! for the factorial of a factorial")
+        if token.name == "%" and following is not None and following.kind in _STARTS_OPERAND:
+            raise NotAnswerable("after % there should be 'of'; for a remainder write 'mod', as in 17 mod 5")
+        return _POSTFIXES[token.name](left)
+
+    def _is_double_factorial(self) -> bool:
+        return self.position >= 2 and self.tokens[self.position - 2].name == "!"  # noqa: PLR2004 - two tokens back
+
+    def _infixed(self, left: Node, symbol: Symbol) -> Node:
+        if symbol == "of" and isinstance(left, Number) and left.value.denominator == 1:
+            raise NotAnswerable(f"'{left.value} of' needs a fraction or a percentage before 'of'")
+        if symbol == "off" and not isinstance(left, Percent):
+            raise NotAnswerable("'off' needs a percentage before it, as in 15% off 80")
+        tightness = UNARY if symbol == "^" else binding(symbol) + 1  # powers group to the right
+        return Operation(symbol, left, self.expression(tightness))
+
+    def _function(self, name: str) -> Node:
+        following = self._next()
+        if following is not None and following.kind == "open":
+            operand = self._operand()
+        else:
+            operand = self.expression(POWER if name == "-" else OF)
+        if name.startswith("root "):
+            return Root(int(name.removeprefix("root ")), operand)
+        return _FUNCTIONS[name](operand)
+
+    def _command(self, name: str) -> Node:
+        if name == "add":
+            return self._closed(self._addition(), before=("+", "-"))
+        if name in _LISTS:
+            return self._closed(self._listed(name), before=("+", "-") if name == "sum" else ())
+        if name in _AROUND_INFIX:
+            infix, build = _AROUND_INFIX[name]
+            first = self.expression(UNARY)
+            self._accept("link", "is")
+            self._expect("infix", infix, f"after 'the {name}' two numbers should follow")
+        else:
+            links, build = _PAIRS[name]
+            first = self.expression(SHARE)
+            self._expect("link", links, f"{name!r} needs a second number after {' or '.join(map(repr, links))}")
+        return self._closed(build(first, self.expression(OF)), before=("+", "-") if name == "subtract" else ())
+
+    def _addition(self) -> Node:
+        items, links = self._items(("and", ",", "to", "with"))
+        if len(items) == 1:
+            raise NotAnswerable("'add' needs what to add and what to add it to, as in 'add 15% to 80'")
+        return _summed([items[-1], *items[:-1]] if links[-1] == "to" else items)  # "add 15% to 80" starts from the 80
+
+    def _listed(self, name: str) -> Node:
+        items, _ = self._items(("and", ","))
+        if len(items) > 1:
+            return _LISTS[name](items)
+        if isinstance(items[0], Operation):  # "the sum of 3 plus 5"
+            return items[0]
+        raise NotAnswerable(f"{name!r} needs at least two numbers, with 'and' or a comma and a space between them")
+
+    def _items(self, separators: Sequence[str]) -> tuple[list[Node], list[str]]:
+        """Operands and the links between them; all but the last may be whole calculations."""
+        items: list[Node] = []
+        links: list[str] = []
+        while True:
+            start = self.position
+            item = self.expression(SHARE)
+            link = self._link(separators)
+            if link is None and items:
+                self.position = start
+                item = self.expression(OF)
+            items.append(item)
+            if link is None:
+                return items, links
+            links.append(link)
+
+    def _link(self, separators: Sequence[str]) -> str | None:
+        """The separator here, skipped; ', and' is one."""
+        found = None
+        for _ in range(2):
+            token = self._next()
+            if token is not None and token.kind == "link" and token.name in separators and token.name != found:
+                found = token.name
+                self.position += 1
+        return found
+
+    def _closed(self, node: Node, *, before: Sequence[str]) -> Node:
+        """The result of a command; what follows may only be an operation that gives the same in either grouping."""
+        token = self._next()
+        if token is not None and token.kind in ("infix", "postfix") and token.name not in before:
+            raise NotAnswerable(f"it is not clear what {token.name!r} belongs to; use parentheses")
+        return node
+
+    def _accept(self, kind: Kind, name: str) -> None:
+        token = self._next()
+        if token is not None and (token.kind, token.name) == (kind, name):
+            self.position += 1
+
+    def _expect(self, kind: Kind, names: Sequence[str], otherwise: str) -> None:
+        token = self._next()
+        if token is None or token.kind != kind or token.name not in names:
+            raise NotAnswerable(otherwise)
+        self.position += 1
+
+
+def _symbol(token: Token) -> Symbol:
+    return cast("Symbol", token.name)

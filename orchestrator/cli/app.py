@@ -1,0 +1,63 @@
+"""The verbs together, and the one mapping from errors to exit statuses: 2 for bad configuration, 1 for a failed run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+import typer
+from rich.console import Console
+
+from orchestrator.cli import ask, check, experts, mcp, prepare, serve, train
+from orchestrator.errors import ConfigError, OrchestratorError
+from routers.errors import RouterError
+
+__all__ = ["build", "main"]
+
+BAD_CONFIG = 2
+FAILED = 1
+INTERRUPTED = 130
+
+
+def build() -> typer.Typer:
+    """All verbs; packages add theirs through entry points `orchestrator.commands`."""
+    app = typer.Typer(
+        name="orchestrator",
+        help="One endpoint in front of all your experts: models, adapters, retrievers and tools.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    verbs: list[Callable[..., None]] = [
+        serve.serve,
+        ask.ask,
+        ask.route,
+        train.train,
+        check.check,
+        check.schema,
+        experts.experts,
+        mcp.mcp,
+        prepare.prepare,
+    ]
+    for verb in verbs:
+        app.command()(verb)
+    for entry in sorted(entry_points(group="orchestrator.commands"), key=lambda entry: entry.name):
+        app.add_typer(entry.load(), name=entry.name)
+    return app
+
+
+def main() -> None:
+    """Run the command line; no stack trace for an error that is meant."""
+    problems = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        build()()
+    except ConfigError as error:
+        problems.print("\n".join(error.problems), markup=False)
+        sys.exit(BAD_CONFIG)
+    except (OrchestratorError, RouterError) as error:
+        problems.print(f"error: {error}", markup=False)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,195 @@
+"""`ask` and `route`: one query from the terminal, with or without an answer.
+
+Both run the engine here, or ask a service that is running (`--url`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+from rich.console import Console
+
+from orchestrator.cli.options import AsJson, ConfigOption, read_config
+from orchestrator.decision import Decision
+from orchestrator.errors import RunError
+
+if TYPE_CHECKING:
+    from orchestrator.engine import Engine
+    from orchestrator.types import Chunk, Draft
+
+__all__ = ["ask", "route"]
+
+Query = Annotated[str, typer.Argument(help="What you want to know; '-' reads it from standard input.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", help="Ask a running service, such as http://127.0.0.1:8080. Key: ORCHESTRATOR_KEY."),
+]
+
+
+def ask(  # noqa: PLR0917 - typer's arguments
+    query: Query,
+    config: ConfigOption = Path("experts.yaml"),
+    model: Annotated[str, typer.Option("--model", "-m", help="auto, fuse, or the id of an expert.")] = "auto",
+    explain: Annotated[bool, typer.Option("--explain", help="Show the decision as a tree.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one query.
+
+    Example: orchestrator ask "What is 17% of 4310?" --explain
+    """
+    text = _text(query)
+    quiet = as_json
+    if url:
+        answer = _ask_service(url, text, model)
+        if not quiet:
+            print(answer.text)
+    else:
+        answer = anyio.run(_ask_here, config, text, model, quiet)
+    if as_json:
+        print(json.dumps(answer.as_dict(), indent=2))
+    elif explain:
+        _show(answer.decision)
+    if answer.error:
+        raise RunError(answer.error)
+
+
+def route(
+    query: Query,
+    config: ConfigOption = Path("experts.yaml"),
+    model: Annotated[str, typer.Option("--model", "-m", help="auto, fuse, or the id of an expert.")] = "auto",
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be done with a query, without asking any expert.
+
+    Example: orchestrator route "how do I proof dough in a cold kitchen"
+    """
+    text = _text(query)
+    decision = _route_service(url, text, model) if url else anyio.run(_route_here, config, text, model)
+    if as_json:
+        print(decision.model_dump_json(indent=2))
+    else:
+        _show(decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    text: str
+    decision: Decision
+    citations: list[dict[str, Any]]
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        decision = self.decision.model_dump(mode="json")
+        return {"answer": self.text, "citations": self.citations, "error": self.error, "decision": decision}
+
+
+async def _ask_here(config: Path, query: str, model: str, quiet: bool) -> _Answer:  # noqa: FBT001 - anyio.run
+    from orchestrator.errors import OrchestratorError
+    from orchestrator.wire import citation
+
+    async def show(chunk: Chunk) -> None:
+        for choice in [] if quiet else chunk.data["choices"]:
+            sys.stdout.write(choice["delta"].get("content") or "")
+            sys.stdout.flush()
+
+    async with _engine(config) as engine:
+        body = {"messages": [{"role": "user", "content": query}], "stream": not quiet}
+        request, trace = engine.pipeline.request(body, model=model)
+        draft: Draft | None = None
+        error = None
+        try:
+            draft = await engine.pipeline.answer(request, show, trace)
+        except OrchestratorError as failure:
+            error = str(failure)
+        if not quiet:
+            print()
+        return _Answer(
+            text=draft.text if draft else "",
+            citations=[citation(passage) for passage in draft.passages] if draft else [],
+            decision=trace.decision(),
+            error=error,
+        )
+
+
+async def _route_here(config: Path, query: str, model: str) -> Decision:
+    async with _engine(config) as engine:
+        body = {"messages": [{"role": "user", "content": query}]}
+        request, trace = engine.pipeline.request(body, model=model)
+        await engine.pipeline.route(request, trace)
+        trace.close()
+        return trace.decision()
+
+
+@asynccontextmanager
+async def _engine(config: Path) -> AsyncIterator[Engine]:
+    from orchestrator.cli.log import configure_log
+    from orchestrator.engine import running
+
+    configure_log(least="error")
+    async with running(read_config(config)) as engine:
+        yield engine
+
+
+def _ask_service(url: str, query: str, model: str) -> _Answer:
+    sent = _post(url, "/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": query}]})
+    message = sent.body["choices"][0]["message"]
+    found = _get(url, f"/v1/decisions/{sent.headers['x-orchestrator-decision-id']}")
+    return _Answer(
+        text=message.get("content") or "",
+        citations=message.get("citations", []),
+        decision=Decision.model_validate(found),
+    )
+
+
+def _route_service(url: str, query: str, model: str) -> Decision:
+    return Decision.model_validate(_post(url, "/v1/route", {"query": query, "model": model}).body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+def _post(url: str, path: str, body: dict[str, Any]) -> _Reply:
+    return _call("POST", url, path, body)
+
+
+def _get(url: str, path: str) -> dict[str, Any]:
+    return _call("GET", url, path, None).body
+
+
+def _call(method: str, url: str, path: str, body: dict[str, Any] | None) -> _Reply:
+    import httpx
+
+    key = os.environ.get("ORCHESTRATOR_KEY")
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        response = httpx.request(method, url.rstrip("/") + path, json=body, headers=headers, timeout=120)
+        payload = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise RunError(f"{url}: {type(error).__name__}; is 'orchestrator serve' running there?") from error
+    if response.is_error:
+        raise RunError(payload["error"]["message"])
+    return _Reply(payload, dict(response.headers))
+
+
+def _text(query: str) -> str:
+    return sys.stdin.read().strip() if query == "-" else query
+
+
+def _show(decision: Decision) -> None:
+    from orchestrator.cli.explain import decision_tree
+
+    Console().print(decision_tree(decision))

@@ -1,0 +1,63 @@
+"""`experts`: which experts there are and how they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import anyio
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cli.options import AsJson, ConfigFile, read_config
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.experts import Condition
+
+__all__ = ["experts"]
+
+COLOURS = {"up": "green", "starting": "yellow", "down": "red"}
+
+
+def experts(
+    config: ConfigFile = Path("experts.yaml"),
+    wait_s: Annotated[float, typer.Option("--wait", help="Most seconds to wait for experts to start.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Start every expert, show how each is and why, and stop them again. Exit status 1 when one is not up.
+
+    Example: orchestrator experts experts.yaml
+    """
+    settings = read_config(config)
+    conditions = anyio.run(_conditions, settings, wait_s)
+    if as_json:
+        shown = [{"id": name, "state": c.state, "reason": c.reason} for name, c in conditions.items()]
+        print(json.dumps(shown, indent=2))
+    else:
+        Console().print(_table(settings, conditions))
+    if any(condition.state != "up" for condition in conditions.values()):
+        raise typer.Exit(1)
+
+
+async def _conditions(config: Config, wait_s: float) -> dict[str, Condition]:
+    """The conditions once no expert is starting any more, or time is up."""
+    from orchestrator.embedders import Embedders
+    from orchestrator.engine import experts_of
+
+    async with experts_of(config, Embedders(config.folder)) as registry:
+        await registry.start_all()
+        with anyio.move_on_after(wait_s):
+            await registry.settled()
+        return {expert: registry.condition(expert) for expert in registry}
+
+
+def _table(config: Config, conditions: dict[str, Condition]) -> Table:
+    table = Table("expert", "kind", "state", "categories", "reason")
+    for name, condition in conditions.items():
+        categories = [category for category, block in config.categories.items() if name in block.experts]
+        state = f"[{COLOURS[condition.state]}]{condition.state}[/]"
+        table.add_row(name, config.experts[name].kind, state, ", ".join(categories), condition.reason)
+    return table

@@ -1,0 +1,23 @@
+"""`mcp`: the same product as an MCP server on stdin and stdout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.cli.options import ConfigFile, read_config
+
+__all__ = ["mcp"]
+
+
+def mcp(config: ConfigFile = Path("experts.yaml")) -> None:
+    """Serve agents over MCP (stdio): the tools ask, route and list_experts.
+
+    Example, in an agent's configuration: command `orchestrator`, arguments `mcp experts.yaml`.
+    """
+    settings = read_config(config)
+    from orchestrator.cli.log import configure_log
+    from orchestrator.service.mcp import create_server
+
+    server = create_server(settings)
+    configure_log(least="warning")  # after the server's constructor, which sets up logging of its own
+    server.run(transport="stdio")

@@ -1,0 +1,144 @@
+"""`serve`: the REST service."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import anyio
+import typer
+from rich.console import Console
+
+from orchestrator.cli.options import ConfigFile, read_config
+from orchestrator.errors import RunError
+
+if TYPE_CHECKING:
+    from orchestrator.config import Config
+    from orchestrator.embedders import Embedders
+    from orchestrator.engine import Engine
+
+__all__ = ["serve"]
+
+DRAIN_S = 5
+"""Seconds that running requests get to finish when the service is told to stop."""
+
+console = Console(stderr=True, highlight=False)
+
+
+def serve(
+    config: ConfigFile = Path("experts.yaml"),
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of serve.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, instead of serve.port; 0 takes a free one.")
+    ] = None,
+    train: Annotated[bool, typer.Option("--train", help="Train first when there is no router that fits.")] = False,
+) -> None:
+    """Serve the OpenAI-compatible API.
+
+    Example: orchestrator serve experts.yaml --port 8080
+    """
+    started = time.monotonic()
+    from orchestrator.cli.log import configure_log
+
+    configure_log()
+    settings = read_config(config)
+    listener = _listener(host or settings.serve.host, settings.serve.port if port is None else port, settings)
+    from orchestrator.embedders import Embedders
+
+    embedders = Embedders(settings.folder)
+    if train:
+        _train_if_needed(settings, embedders)
+    _run(settings, embedders, listener, started)
+
+
+def _listener(host: str, port: int, config: Config) -> socket.socket:
+    """The bound socket; taken before anything slow happens, so that a port in use is said at once."""
+    if config.serve.keys is None and not _is_loopback(host):
+        raise RunError(f"without serve.keys the service listens on loopback only, not on {host!r}")
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise RunError(f"cannot listen on {host}:{port}: {error.strerror}; try another --port") from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _train_if_needed(config: Config, embedders: Embedders) -> None:
+    from orchestrator.cli.progress import progress_bars
+    from orchestrator.training import train_router, why_train
+
+    why = why_train(config, embedders.load)
+    if not why:
+        return
+    console.print(f"training the router: {why}", markup=False)
+    with progress_bars() as progress:
+        trained = train_router(config, embedders.load(config.embedder), progress=progress)
+    report = trained.report
+    console.print(
+        f"trained on {report.examples} queries: accuracy {report.accuracy:.3f} on held-out folds, "
+        f"calibration error {report.ece_after:.3f}, threshold {report.threshold:.3f}"
+    )
+
+
+def _run(config: Config, embedders: Embedders, listener: socket.socket, started: float) -> None:
+    import uvicorn
+
+    from orchestrator.engine import running
+    from orchestrator.service.app import create_app
+
+    host, port = listener.getsockname()[:2]
+    failures: list[Exception] = []
+
+    @asynccontextmanager
+    async def announced() -> AsyncIterator[Engine]:
+        try:
+            async with running(config, embedders=embedders) as engine, anyio.create_task_group() as group:
+                group.start_soon(_announce, engine, f"http://{host}:{port}", started)
+                yield engine
+                group.cancel_scope.cancel()
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    app = create_app(config, announced)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+    )
+    server.run(sockets=[listener])
+    if failures:
+        raise failures[0]
+
+
+async def _announce(engine: Engine, url: str, started: float) -> None:
+    """Say where the service is, and when it got ready."""
+    console.print(f"Expert Orchestrator listens on [bold]{url}[/]  (API: {url}/docs)")
+    await engine.registry.first_up()
+    console.print(f"ready after {time.monotonic() - started:.1f} s. Try:")
+    body = '{"model": "auto", "messages": [{"role": "user", "content": "What is 17% of 4310?"}]}'
+    console.print(
+        f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'",
+        markup=False,
+        soft_wrap=True,
+    )

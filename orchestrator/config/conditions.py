@@ -1,0 +1,82 @@
+"""What must hold beyond types and names: files that are there, reserved ids, examples, who may reach the service."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
+
+from orchestrator.config.problems import Path, Problem, shown
+from orchestrator.config.references import key_path
+from orchestrator.config.settings import ExpertSettings
+from orchestrator.config.tree import Block, Items, Node, Scalar, entries, find, locate, single_name, written
+
+__all__ = ["condition_problems", "is_loopback"]
+
+RESERVED = ("auto", "fuse")
+
+
+def condition_problems(root: Block, experts: Mapping[str, ExpertSettings], folder: FilePath) -> Iterator[Problem]:
+    """Everything of this module; relative paths start at `folder`."""
+    yield from _reserved(root)
+    yield from _without_examples(root)
+    yield from _missing_files(root, experts, folder)
+    yield from _exposed(root)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a service that listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _reserved(root: Block) -> Iterator[Problem]:
+    experts = entries(root, "experts")
+    for taken in experts.keys() & RESERVED:
+        message = f"the model name {taken!r} is taken (auto: route, fuse: drafts and verdict); choose another id"
+        yield Problem(experts[taken].key, ("experts", taken), message)
+
+
+def _without_examples(root: Block) -> Iterator[Problem]:
+    """Only the category for everything else needs none: it is what is far from the others' examples."""
+    categories = entries(root, "categories")
+    general = {scalar.text for _, scalar in single_name(root, "general")} & categories.keys()
+    if find(root, "routing", "examples") is not None or not general:
+        return
+    for category, entry in categories.items():
+        examples = find(entry.node, "examples")
+        empty = examples is None or (isinstance(examples, Items) and not examples.items)
+        if empty and category not in general and isinstance(entry.node, Block):
+            message = "no examples: give some here, or a file of them as routing.examples"
+            yield Problem(entry.node.mark, ("categories", category), message)
+
+
+def _missing_files(root: Block, experts: Mapping[str, ExpertSettings], folder: FilePath) -> Iterator[Problem]:
+    needed: list[tuple[Path, str]] = [(path, scalar.text) for path, scalar in single_name(root, "routing", "examples")]
+    for expert, settings in experts.items():
+        files = settings.files().items()
+        needed += ((("experts", expert, *key_path(key)), str(file)) for key, file in files)
+    for path, file in needed:
+        found = locate(root, path)
+        if not found.broken and not os.path.isfile(folder / file):  # noqa: PTH113 - Path.is_file raises for odd names
+            name = shown(written(found.node) or file)
+            message = f"no file {name} (relative paths start at the configuration's folder)"
+            yield Problem(found.node.mark, found.path, message)
+
+
+def _exposed(root: Block) -> Iterator[Problem]:
+    if not _keyless(find(root, "serve", "keys")):
+        return
+    for path, scalar in single_name(root, "serve", "host"):
+        if not is_loopback(scalar.text):
+            message = f"without serve.keys only loopback is allowed, found {shown(scalar.written)}"
+            yield Problem(scalar.mark, path, message)
+
+
+def _keyless(keys: Node | None) -> bool:
+    if isinstance(keys, Scalar) and not keys.broken:
+        return keys.null or not keys.text.replace(",", "").strip()
+    return keys is None

@@ -1,0 +1,156 @@
+"""Settings of the built-in expert kinds, light to import: the code behind a kind loads when a config names it.
+
+A kind is an entry point of the group `orchestrator.experts` whose object is a subclass of `ExpertSettings` with
+`kind: Literal["name"] = "name"` and a class variable `implementation` ("package.module:Class"), called as
+`Class(id, settings, site)`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from orchestrator.config.settings import ExpertSettings, Seconds, Settings
+
+__all__ = ["LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettings", "VllmSettings"]
+
+
+def _http_address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        message = f"{url!r} is not an http:// or https:// address"
+        raise ValueError(message)
+    return url
+
+
+def _server_address(url: str) -> str:
+    return _http_address(url).rstrip("/").removesuffix("/v1")
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+ServerAddress = Annotated[str, AfterValidator(_server_address)]
+
+
+class VllmSettings(ExpertSettings):
+    """A model behind vLLM's (or any) OpenAI chat API, or a LoRA adapter on another expert's servers."""
+
+    implementation: ClassVar[str] = "orchestrator.experts.vllm.expert:VllmExpert"
+
+    kind: Literal["vllm"] = "vllm"
+    model: str | None = Field(default=None, description="the name its servers know the model by")
+    replicas: tuple[ServerAddress, ...] = Field(default=(), description="base URLs of the servers, without /v1")
+    base: str | None = Field(default=None, description="another vllm expert whose servers hold this adapter")
+    adapter: str | None = Field(default=None, description="the adapter's name on those servers")
+    api_key: SecretStr | None = Field(default=None, description="bearer token of the servers, as ${VARIABLE}")
+    sleep: bool = Field(default=False, description="may be put to sleep when idle (servers in sleep mode)")
+    system: str | None = Field(default=None, description="system prompt, used when the request has none")
+    connect_timeout_s: Seconds = Field(default=2.0, description="seconds to reach a server")
+    read_timeout_s: Seconds = Field(default=60.0, description="most seconds between two reads of an answer")
+
+    @model_validator(mode="after")
+    def _one_of_two_forms(self) -> Self:
+        if self.adapter is not None and self.base is None:
+            message = "adapter without base: name the vllm expert whose servers hold it"
+            raise ValueError(message)
+        if self.base is not None and self.adapter is None:
+            message = "base without adapter: name the adapter on the base's servers"
+            raise ValueError(message)
+        if self.base is not None and (self.model or self.replicas):
+            message = "an adapter lives on its base's servers: give neither model nor replicas"
+            raise ValueError(message)
+        if self.base is None and not (self.model and self.replicas):
+            message = "a vllm expert needs model and replicas, or base and adapter"
+            raise ValueError(message)
+        return self
+
+    def refers_to(self) -> dict[str, str]:
+        return {} if self.base is None else {"base": self.base}
+
+    def objection(self, key: str, other: ExpertSettings) -> str | None:
+        """The base of an adapter is a whole model on vLLM servers."""
+        if key != "base":
+            return super().objection(key, other)
+        if not isinstance(other, VllmSettings):
+            return f"is of kind {other.kind!r}; an adapter's base is of kind 'vllm'"
+        return None if other.base is None else "is itself an adapter; name its base instead"
+
+
+class LocalSettings(ExpertSettings):
+    """A small causal language model in this process, through transformers, on the CPU."""
+
+    implementation: ClassVar[str] = "orchestrator.experts.local.expert:LocalExpert"
+
+    kind: Literal["local"] = "local"
+    model: str = Field(description="packaged alias (smollm2-135m), hub id or path")
+    system: str | None = Field(default=None, description="system prompt; experts that differ in it share the model")
+    max_tokens: int = Field(default=256, ge=1, description="most tokens of an answer where the request says nothing")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy; where the request says nothing")
+
+
+class RetrieverSettings(ExpertSettings):
+    """Embedding and word search over a corpus; answers with passages, or through a reader expert."""
+
+    implementation: ClassVar[str] = "orchestrator.experts.retriever.expert:RetrieverExpert"
+    chats: ClassVar[bool] = False
+
+    kind: Literal["retriever"] = "retriever"
+    corpus: Path = Field(description="JSONL file of {id, title, text}")
+    embedders: tuple[str, ...] = Field(
+        default=("minilm", "bm25"), min_length=1, description="bm25, and embedders by name; several are fused by rank"
+    )
+    top_k: int = Field(default=5, ge=1, le=100, description="passages of an answer")
+    reader: str | None = Field(
+        default=None, description="expert that answers from the passages; none: the passages are the answer"
+    )
+
+    def refers_to(self) -> dict[str, str]:
+        return {} if self.reader is None else {"reader": self.reader}
+
+    def files(self) -> dict[str, Path]:
+        return {"corpus": self.corpus}
+
+
+class McpServerSettings(Settings):
+    """How to reach one MCP server: a command (stdio) or a URL (streamable HTTP)."""
+
+    command: str | None = Field(default=None, description="program to start; it speaks MCP on stdin and stdout")
+    args: tuple[str, ...] = Field(default=(), repr=False, description="its arguments")
+    env: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="environment variables for it, beside PATH, HOME and the like"
+    )
+    url: HttpAddress | None = Field(default=None, description="address of a streamable HTTP server")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="HTTP headers for it")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            message = "give either command (stdio) or url (streamable HTTP)"
+            raise ValueError(message)
+        return self
+
+
+class McpSettings(ExpertSettings):
+    """One tool of an MCP server. Its arguments come from a template, or another expert extracts them."""
+
+    implementation: ClassVar[str] = "orchestrator.experts.mcp.expert:McpExpert"
+    chats: ClassVar[bool] = False
+
+    kind: Literal["mcp"] = "mcp"
+    server: McpServerSettings = Field(description="command and args, or url")
+    tool: str = Field(description="name of the tool")
+    arguments: dict[str, Any] | None = Field(
+        default=None, description="the arguments as they are; '{query}' in a string stands for the query"
+    )
+    arguments_by: str | None = Field(default=None, description="expert that extracts the arguments as JSON")
+    timeout_s: Seconds = Field(default=30.0, description="most seconds of one call")
+
+    @model_validator(mode="after")
+    def _arguments_once(self) -> Self:
+        if self.arguments is not None and self.arguments_by is not None:
+            message = "give arguments or arguments_by, not both"
+            raise ValueError(message)
+        return self
+
+    def refers_to(self) -> dict[str, str]:
+        return {} if self.arguments_by is None else {"arguments_by": self.arguments_by}

@@ -1,0 +1,58 @@
+"""Keys that are read and checked but have no effect in this version yet. Shorten the table as they come to life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.config.problems import Path, Problem
+from orchestrator.config.settings import Config
+from orchestrator.config.tree import Block, Found, entries, locate
+
+__all__ = ["NOT_YET", "NotYet", "notes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotYet:
+    """One such key: `*` in its path is any key. With `when`, that value alone; else any but null, false and empty."""
+
+    path: tuple[str, ...]
+    when: str | None = None
+    message: str
+
+
+NOT_YET = (
+    NotYet(path=("launch",), message="read and checked; 'orchestrator up' is not part of this version"),
+    NotYet(path=("serve", "store"), message="decisions are kept in memory in this version"),
+    NotYet(path=("budget", "active_params_b"), message="used when the mapping is learned, not part of this version"),
+    NotYet(path=("experts", "*", "sleep"), message="residency is not part of this version"),
+    NotYet(
+        path=("fusion", "consensus"),
+        when="likelihood",
+        message="not part of this version: agreement is measured by embedding",
+    ),
+)
+
+
+def notes(config: Config, root: Block) -> Iterator[Problem]:
+    """A note for each such key that the file sets."""
+    for entry in NOT_YET:
+        for found in _matches(root, entry.path):
+            value = _value(config, found.path)
+            if (value == entry.when) if entry.when is not None else value:
+                yield Problem(found.key or found.node.mark, found.path, entry.message)
+
+
+def _matches(root: Block, pattern: tuple[str, ...]) -> Iterator[Found]:
+    paths: list[tuple[str, ...]] = [()]
+    for segment in pattern:
+        paths = [(*path, key) for path in paths for key in entries(root, *path) if segment in {"*", key}]
+    return (locate(root, path) for path in paths)
+
+
+def _value(config: Config, path: Path) -> Any:
+    value: Any = config
+    for key in path:
+        value = value[key] if isinstance(value, dict) else getattr(value, str(key))
+    return value

@@ -1,0 +1,208 @@
+"""The typed form of experts.yaml: what each key means, its unit, its range and its default.
+
+Says nothing about YAML, files or the other way round: `orchestrator.config.load` turns a file into this. The
+JSON Schema that `orchestrator schema` prints comes from here, so each field says what it does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, SerializeAsAny
+from pydantic.json_schema import SkipJsonSchema
+
+__all__ = [
+    "IDENTIFIER",
+    "Budget",
+    "CategorySettings",
+    "Config",
+    "Cost",
+    "ExpertSettings",
+    "Fusion",
+    "Identifier",
+    "Launch",
+    "Routing",
+    "Serve",
+    "Settings",
+]
+
+IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=64)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Seconds = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """Base of every block: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+
+class Cost(Settings):
+    """Price in USD per million tokens."""
+
+    input: float = Field(default=0.0, ge=0, description="USD per million prompt tokens")
+    output: float = Field(default=0.0, ge=0, description="USD per million generated tokens")
+    per_call: float = Field(default=0.0, ge=0, description="USD per call, for tools and retrievers that are paid so")
+
+    def usd(self, *, input_tokens: int, output_tokens: int) -> float:
+        """The price of one call in USD."""
+        return self.per_call + (self.input * input_tokens + self.output * output_tokens) / 1e6
+
+
+def _kind_in_schema(schema: dict[str, Any]) -> None:
+    """In a file each expert names its kind; only code that builds settings may leave it to the default."""
+    schema["required"] = ["kind", *(key for key in schema.get("required", ()) if key != "kind")]
+    schema["properties"]["kind"]["description"] = "which kind of expert this is"
+
+
+class ExpertSettings(Settings):
+    """What every kind of expert has. Kinds add their own keys; see the entry points `orchestrator.experts`.
+
+    implementation: "package.module:Class" of the expert, imported when a configuration names the kind.
+    chats: whether other experts may ask experts of this kind for text (a retriever's reader, for example).
+    """
+
+    model_config = ConfigDict(json_schema_extra=_kind_in_schema)
+
+    implementation: ClassVar[str]
+    chats: ClassVar[bool] = True
+
+    kind: str = Field(description="which kind of expert this is")
+    description: str = Field(default="", description="what it is good at, shown to people and agents")
+    cost: Cost = Field(default_factory=Cost, description="price, USD per million tokens")
+    active_params_b: float | None = Field(
+        default=None, gt=0, description="billions of parameters active per token, for the budget"
+    )
+
+    def refers_to(self) -> dict[str, str]:
+        """Other experts this one needs, by the path of the key: `reader`, `server.reader`, `panel.0`.
+
+        The loader checks that they exist, that `objection` has none, and that the references form no cycle.
+        """
+        return {}
+
+    def objection(self, key: str, other: ExpertSettings) -> str | None:
+        """Why `other` cannot be what `key` refers to, as the rest of a sentence that begins with its id."""
+        del key
+        return None if other.chats else f"is of kind {other.kind!r} and cannot chat"
+
+    def files(self) -> dict[str, Path]:
+        """Files that must be there when the configuration is loaded, by the path of the key."""
+        return {}
+
+
+class CategorySettings(Settings):
+    """A named kind of query and the experts that answer it, best first."""
+
+    description: str = Field(description="what belongs here, in a few words")
+    examples: tuple[str, ...] = Field(default=(), description="queries that belong here; more of them route better")
+    experts: tuple[str, ...] = Field(min_length=1, description="ids of experts, best first; the rest are fallbacks")
+    plan: Literal["single", "fuse"] = Field(
+        default="single", description="single: the first expert that answers; fuse: drafts, consensus and a verdict"
+    )
+
+
+class Routing(Settings):
+    """How queries are classified."""
+
+    artifact: Path = Field(default=Path("artifacts/router"), description="folder of the trained router")
+    examples: Path | None = Field(
+        default=None, description="JSONL file of {query, category}, trained on together with the categories' examples"
+    )
+    classifier: str = Field(default="linear", description="classifier kind (entry points `orchestrator.routers`)")
+    alpha: Share = Field(default=0.1, description="the category set holds the true category with probability 1 - alpha")
+    false_reject: Share = Field(
+        default=0.05, description="share of rightly classified queries that may fall below the threshold to `general`"
+    )
+    max_latency_ms: float = Field(
+        default=1000,
+        gt=0,
+        description="the classifier's deadline, its queue included; then the query goes to `general`",
+    )
+
+
+class Budget(Settings):
+    """What one query may use."""
+
+    cost_per_query: float | None = Field(
+        default=None, gt=0, description="USD; experts expected to cost more are skipped"
+    )
+    active_params_b: float | None = Field(
+        default=None,
+        gt=0,
+        description="billions of active parameters a query may use on average, for training the mapping",
+    )
+    deadline_s: Seconds = Field(
+        default=60, description="seconds until the whole answer, retries and fallbacks included"
+    )
+
+
+class Fusion(Settings):
+    """How drafts become one answer when a plan is `fuse` or a client asks for the model `fuse`."""
+
+    verdict: str | None = Field(
+        default=None, description="the expert that writes the verdict; default: the category's first"
+    )
+    experts: tuple[str, ...] = Field(
+        default=(), description="experts that draft when the category's own are fewer than two; in this order"
+    )
+    max_drafts: int = Field(default=5, ge=2, le=16, description="most drafts of one query")
+    keep: PositiveInt | None = Field(
+        default=None, description="drafts in the consensus; default: three fifths, rounded up"
+    )
+    consensus: Literal["embedding", "likelihood"] = Field(
+        default="embedding", description="how agreement between drafts is measured"
+    )
+
+
+class Serve(Settings):
+    """The service itself."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on; without keys only loopback is allowed")
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 takes a free one")
+    keys: SecretStr | None = Field(default=None, description="API keys, comma-separated, as ${VARIABLE}")
+    store: str | None = Field(
+        default=None, repr=False, description="URL of the database for decisions, feedback and usage"
+    )
+    max_body_bytes: int = Field(
+        default=1_048_576, ge=1024, description="largest request body; more is refused with 413"
+    )
+
+
+class Launch(Settings):
+    """How `orchestrator up` starts the server of one vLLM expert."""
+
+    gpus: tuple[int, ...] = Field(default=(), description="accelerator numbers the server may use")
+    args: tuple[str, ...] = Field(default=(), description="further arguments of `vllm serve`")
+
+
+def _no_switch(value: object) -> object:
+    if isinstance(value, bool):  # a literal 1 takes True, which equals it
+        message = "expected 1, found true or false"
+        raise ValueError(message)  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+class Config(Settings):
+    """A whole experts.yaml."""
+
+    version: Annotated[Literal[1], BeforeValidator(_no_switch)] = Field(description="version of this format")
+    embedder: str = Field(default="minilm", description="packaged alias, hub id or path of the text embedder")
+    categories: dict[Identifier, CategorySettings] = Field(min_length=1, description="the kinds of query")
+    general: str = Field(description="the category for what the router does not know")
+    experts: dict[Identifier, SerializeAsAny[ExpertSettings]] = Field(min_length=1, description="the targets")
+    routing: Routing = Field(default_factory=Routing)
+    budget: Budget = Field(default_factory=Budget)
+    fusion: Fusion = Field(default_factory=Fusion)
+    serve: Serve = Field(default_factory=Serve)
+    launch: dict[Identifier, Launch] = Field(default_factory=dict, description="by expert id")
+    folder: SkipJsonSchema[Path] = Field(
+        default=Path(), exclude=True, description="where relative paths start; set by the loader, no key of the file"
+    )
+
+    def path(self, relative: Path) -> Path:
+        """A path of the file, relative ones taken from the file's folder."""
+        return self.folder / relative

@@ -1,0 +1,174 @@
+"""The decision: the whole trace of one request, in a stable schema that every surface shows.
+
+Times are milliseconds and start when the stage starts, costs are USD. Texts (the query, the drafts) are content:
+`without_content` takes them out before a decision is kept.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Attempt",
+    "Categorized",
+    "Chosen",
+    "Consensus",
+    "Decision",
+    "DraftSeen",
+    "Failure",
+    "Gate",
+    "Probability",
+    "Skipped",
+    "TokenCount",
+    "Verdict",
+]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Probability(_Value):
+    """One row of the posterior."""
+
+    category: str
+    probability: float = Field(ge=0, le=1)
+
+
+class Gate(_Value):
+    """What the out-of-distribution test saw; `fired` names the test that sent the query to `general`."""
+
+    fired: str | None
+    value: float
+    threshold: float
+
+
+class Categorized(_Value):
+    """Stage 1. `posterior` is sorted, most probable first; its second row is the runner-up.
+
+    method: router (classified), bypass (an expert was named, nothing was classified), degraded (the classifier
+        failed or was too late and the query went to `general`; `reason` says why).
+    """
+
+    method: Literal["router", "bypass", "degraded"]
+    category: str | None
+    top: str | None = None
+    confidence: float | None = None
+    posterior: tuple[Probability, ...] = ()
+    category_set: tuple[str, ...] = ()
+    gate: Gate | None = None
+    reason: str = ""
+    took_ms: float
+
+
+class Skipped(_Value):
+    """An expert that the plan names and this request does not use."""
+
+    expert: str
+    reason: str
+
+
+class Chosen(_Value):
+    """Stage 2. For `single`, `experts` are in the order in which they are tried; for `fuse` they draft side by side."""
+
+    plan: Literal["single", "fuse"]
+    experts: tuple[str, ...]
+    verdict: str | None = None
+    skipped: tuple[Skipped, ...] = ()
+    reason: str
+    took_ms: float
+
+
+class Failure(_Value):
+    """Why an attempt gave no answer; `kind` is the error's class (ExpertTimeout, …)."""
+
+    kind: str
+    message: str
+
+
+class TokenCount(_Value):
+    """Tokens as the expert counted them."""
+
+    input: int
+    output: int
+
+
+class Attempt(_Value):
+    """One call of one expert; a retry is an attempt of its own."""
+
+    expert: str
+    role: Literal["answer", "draft", "verdict"]
+    outcome: Literal["answered", "failed", "cancelled"]
+    failure: Failure | None = None
+    replica: str | None = None
+    tokens: TokenCount | None = None
+    cost_usd: float = 0.0
+    first_token_ms: float | None = None
+    took_ms: float
+
+
+class DraftSeen(_Value):
+    """A draft of a fuse plan; `text` is None where content is not kept."""
+
+    expert: str
+    text: str | None
+    citations: tuple[str, ...] = ()
+
+
+class Consensus(_Value):
+    """Stage 4. `agreement[i][j]` is how much drafts i and j agree (1 is the same), both in the order of `experts`.
+
+    scores: summed disagreement with the others, lower is nearer to the consensus (PAPERS: Speculative Verdict with
+        an agreement matrix). unanimous: all drafts gave the same answer, so no verdict was needed.
+    """
+
+    measure: str
+    experts: tuple[str, ...]
+    agreement: tuple[tuple[float, ...], ...]
+    scores: dict[str, float]
+    kept: tuple[str, ...]
+    dissent: tuple[str, ...]
+    unanimous: bool
+    took_ms: float
+
+
+class Verdict(_Value):
+    """Stage 5. relay: the one answer as it came; choose: a draft is the answer; synthesize: `expert` wrote it.
+
+    saw: the experts whose drafts the verdict was given, and nothing else of the drafting.
+    """
+
+    kind: Literal["relay", "choose", "synthesize"]
+    expert: str
+    saw: tuple[str, ...] = ()
+    reason: str = ""
+    took_ms: float
+
+
+class Decision(_Value):
+    """Everything that happened to one request."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    created: datetime
+    model: str = Field(description="the model that the client asked for")
+    query: str | None = Field(description="the text that was classified; None where content is not kept")
+    categorize: Categorized | None = None
+    choose: Chosen | None = None
+    attempts: tuple[Attempt, ...] = ()
+    drafts: tuple[DraftSeen, ...] = ()
+    consensus: Consensus | None = None
+    verdict: Verdict | None = None
+    expert: str | None = Field(default=None, description="the expert whose words the answer is")
+    error: Failure | None = None
+    cost_usd: float = 0.0
+    total_ms: float
+    overhead_ms: float = Field(description="total time less the time in which some expert was at work")
+
+    def without_content(self) -> Decision:
+        """The same decision without the query and the texts of the drafts."""
+        drafts = tuple(draft.model_copy(update={"text": None}) for draft in self.drafts)
+        return self.model_copy(update={"query": None, "drafts": drafts})

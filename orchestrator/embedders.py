@@ -1,0 +1,76 @@
+"""The text embedders of one process: each name loaded once, in a thread, and fed by its own batcher."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Lock
+
+import anyio
+import numpy as np
+from anyio.abc import TaskGroup
+
+from orchestrator.batching import Batcher
+from routers.embedding import Embedder, FloatArray
+from routers.embedding.load import load_embedder
+
+__all__ = ["Embedders"]
+
+
+class Embedders:
+    """Embedders by name; relative paths start at `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._loaded: dict[str, Embedder] = {}
+        self._served: dict[str, _Served] = {}
+        self._group: TaskGroup | None = None
+
+    def load(self, name: str) -> Embedder:
+        """The embedder itself, loaded at the first call (seconds). For threads, not for the event loop."""
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = load_embedder(name, folder=self._folder)
+            return self._loaded[name]
+
+    def __call__(self, name: str) -> _Served:
+        """The embedder behind a batcher, for the event loop; loads with its first text."""
+        if self._group is None:
+            message = "embedders are served inside `async with embedders.running()`"
+            raise RuntimeError(message)
+        if name not in self._served:
+            self._served[name] = _Served(self, name)
+            self._group.start_soon(self._served[name].batches.serve)
+        return self._served[name]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Embedding goes on inside this block."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            try:
+                yield
+            finally:
+                self._group = None
+                group.cancel_scope.cancel()
+
+
+class _Served:
+    """One embedder for the event loop."""
+
+    def __init__(self, embedders: Embedders, name: str) -> None:
+        self.batches: Batcher[Sequence[str], FloatArray] = Batcher(self._embed)
+        self._embedders = embedders
+        self._name = name
+
+    async def embed(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, dim], rows L2-normalised."""
+        return await self.batches.submit(texts)
+
+    def _embed(self, requests: list[Sequence[str]]) -> list[FloatArray]:
+        """All texts of all waiting requests in one call, cut apart again afterwards."""
+        rows = self._embedders.load(self._name).embed([text for texts in requests for text in texts])
+        ends = np.cumsum([len(texts) for texts in requests])
+        return list(np.split(rows, ends[:-1]))

@@ -1,0 +1,169 @@
+"""The errors of the service: what went wrong and whose turn it is, never an HTTP status.
+
+    OrchestratorError
+    ├── ConfigError              the configuration; one or more problems, each with its place
+    ├── RequestError             the caller's mistake
+    │   ├── InvalidRequest       the body is not what the API takes
+    │   ├── UnknownModel         no expert and no alias of that name
+    │   ├── RequestTooLarge      more bytes than `serve.max_body_bytes`
+    │   ├── WrongMediaType       a body that is not JSON
+    │   └── NotAuthorized        no key, or not one of ours
+    ├── ExpertError              one expert did not answer; a value in the decision, not the end
+    │   ├── ExpertUnavailable    nobody there: refused, died, not started
+    │   ├── ExpertTimeout        there, but too slow
+    │   ├── ExpertOverloaded     asked us to come back later
+    │   ├── ExpertRejected       understood and refused this request
+    │   ├── ExpertFailed         broke, or answered something that is no answer
+    │   └── ExpertCut            the stream ended before its end
+    └── RunError                 the whole request failed
+        ├── NoExpertLeft         every expert of the plan failed
+        └── DeadlineExceeded     the request's time was used up
+
+Each surface (REST, MCP, CLI) maps this tree once.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+__all__ = [
+    "ConfigError",
+    "DeadlineExceeded",
+    "ExpertCut",
+    "ExpertError",
+    "ExpertFailed",
+    "ExpertOverloaded",
+    "ExpertRejected",
+    "ExpertTimeout",
+    "ExpertUnavailable",
+    "InvalidRequest",
+    "NoExpertLeft",
+    "NotAuthorized",
+    "OrchestratorError",
+    "RequestError",
+    "RequestTooLarge",
+    "RunError",
+    "UnknownModel",
+    "WrongMediaType",
+]
+
+
+class OrchestratorError(Exception):
+    """Anything that this service raises on purpose."""
+
+
+class ConfigError(OrchestratorError):
+    """The configuration cannot be used; `problems` has one printable line for each reason."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class RequestError(OrchestratorError):
+    """The caller's mistake: the message says what to change, `param` names the field."""
+
+    code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class InvalidRequest(RequestError):
+    """The body is not what the API takes."""
+
+
+class UnknownModel(RequestError):
+    """Neither an expert nor an alias."""
+
+    code = "model_not_found"
+
+
+class RequestTooLarge(RequestError):
+    """More bytes than the service accepts."""
+
+    code = "request_too_large"
+
+
+class WrongMediaType(RequestError):
+    """The body is not declared as JSON."""
+
+    code = "unsupported_media_type"
+
+
+class NotAuthorized(RequestError):
+    """No API key, or one that this service does not know."""
+
+    code = "invalid_api_key"
+
+
+class ExpertError(OrchestratorError):
+    """One expert did not answer.
+
+    `retryable`: the same expert may succeed if asked again at once.
+    `retry_after_s`: seconds that the expert asked to be left alone, where it said so.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, expert: str, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.expert = expert
+        self.retry_after_s = retry_after_s
+
+    def passed_on(self, expert: str) -> Self:
+        """The same failure as one of an expert that needed this one."""
+        return type(self)(expert, f"{self.expert!r} failed: {self}", retry_after_s=self.retry_after_s)
+
+
+class ExpertUnavailable(ExpertError):
+    """Nobody there: the connection was refused, the process died, the model is not loaded."""
+
+    retryable = True
+
+
+class ExpertTimeout(ExpertError):
+    """There, but too slow."""
+
+
+class ExpertOverloaded(ExpertError):
+    """There, but it asked to be asked later."""
+
+    retryable = True
+
+
+class ExpertRejected(ExpertError):
+    """It understood this request and refused it (too long, wrong arguments)."""
+
+
+class ExpertFailed(ExpertError):
+    """It broke, or answered with something that is no answer."""
+
+    retryable = True
+
+
+class ExpertCut(ExpertError):
+    """The stream ended before its end: what was sent is not the whole answer."""
+
+    retryable = True
+
+
+class RunError(OrchestratorError):
+    """The whole request failed."""
+
+
+class NoExpertLeft(RunError):
+    """Every expert that the plan allows failed; `failures` has them in the order tried."""
+
+    def __init__(self, failures: Sequence[ExpertError]) -> None:
+        tried = "; ".join(f"{error.expert}: {error}" for error in failures) or "none was allowed"
+        super().__init__(f"no expert could answer ({tried}); see 'orchestrator experts' or GET /v1/experts")
+        self.failures = tuple(failures)
+
+
+class DeadlineExceeded(RunError):
+    """The request's time (`budget.deadline_s`) was used up."""
+
+    def __init__(self, deadline_s: float, waiting_for: str) -> None:
+        super().__init__(f"no answer within {deadline_s:g} s (waiting for {waiting_for})")
+        self.deadline_s = deadline_s

@@ -1,0 +1,25 @@
+"""Experts: everything a query can be sent to, behind one protocol. One sub-package a kind."""
+
+from orchestrator.experts.protocol import (
+    Capabilities,
+    Condition,
+    Expert,
+    Scorer,
+    Searcher,
+    State,
+    Supervised,
+    TokenLogprobs,
+)
+from orchestrator.experts.site import Site
+
+__all__ = [
+    "Capabilities",
+    "Condition",
+    "Expert",
+    "Scorer",
+    "Searcher",
+    "Site",
+    "State",
+    "Supervised",
+    "TokenLogprobs",
+]

@@ -1,0 +1,139 @@
+"""The MCP expert: one tool of a server as an expert that answers queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import anyio
+import orjson
+from anyio.abc import TaskStatus
+from mcp import Tool
+from mcp_types import CallToolResult
+
+from orchestrator import wire
+from orchestrator.config.kinds import McpSettings
+from orchestrator.errors import ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.experts.mcp import result as results
+from orchestrator.experts.mcp.arguments import Signature, filled
+from orchestrator.experts.mcp.connection import connection_of
+from orchestrator.experts.mcp.extraction import extract
+from orchestrator.experts.protocol import Capabilities, Condition
+from orchestrator.experts.site import Site
+from orchestrator.query import query_of
+from orchestrator.types import ChatRequest, Draft, Emit, Usage
+
+__all__ = ["McpExpert"]
+
+_MESSAGE_CHARS = 1000  # of a tool's own error message
+_MOST_BYTES = 262_144  # of a result, text and data: more is no answer to a question
+
+
+class McpExpert:
+    """Calls one tool. Where its arguments come from is settled by the settings, or by a signature with one string."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, id: str, settings: McpSettings, site: Site) -> None:  # noqa: A002 - the contract's name
+        self.id = id
+        self._settings = settings
+        self._site = site
+        self._connection = connection_of(settings.server, site)
+        self._read: tuple[Tool, Signature] | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """Up while the server is connected and has the tool, and its arguments can be filled in."""
+        condition = self._connection.condition
+        if condition.state != "up":
+            return condition
+        try:
+            self._signature()
+        except ValueError as error:
+            return Condition(state="down", reason=str(error))
+        return condition
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Keep the server connected, together with the other experts that use it."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._connection.serve)
+            await self._connection.reached("up", "down")
+            task_status.started()
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        """Call the tool for the latest request of the conversation."""
+        with anyio.CancelScope(deadline=request.deadline):
+            started = anyio.current_time()
+            await self._connection.reached("up", "down")
+            signature = self._ready()
+            arguments, usage = await self._arguments(signature, request)
+            result = await self._called(arguments, request)
+            draft = self._draft(result, usage, total_s=anyio.current_time() - started)
+            await wire.emit_whole(draft, request, emit)
+            return draft
+        raise ExpertTimeout(self.id, f"no answer before the deadline (the tool is {self.condition.state})")
+
+    def _ready(self) -> Signature:
+        condition = self.condition
+        if condition.state != "up":
+            raise ExpertUnavailable(self.id, condition.reason)
+        return self._signature()
+
+    def _signature(self) -> Signature:
+        """What the tool takes; ValueError says why it cannot be called."""
+        tools = self._connection.tools
+        tool = tools.get(self._settings.tool)
+        if tool is None:
+            raise ValueError(_unknown(self._settings.tool, tools))
+        if self._read is None or self._read[0] is not tool:
+            self._read = tool, Signature(tool.name, tool.description or "", tool.input_schema)
+        signature = self._read[1]
+        if self._settings.arguments is None and self._settings.arguments_by is None and signature.only_string is None:
+            message = f"tool {tool.name!r} does not require just one string: give 'arguments' or 'arguments_by'"
+            raise ValueError(message)
+        return signature
+
+    async def _arguments(self, signature: Signature, request: ChatRequest) -> tuple[Mapping[str, Any], Usage]:
+        query = self._query(request)
+        if self._settings.arguments_by is not None:
+            extractor = self._site.expert(self._settings.arguments_by)
+            return await extract(query, signature, extractor=extractor, request=request, expert=self.id)
+        if self._settings.arguments is not None:
+            arguments = {name: filled(value, query) for name, value in self._settings.arguments.items()}
+        else:
+            arguments = {str(signature.only_string): query}
+        problem = signature.problem(arguments)
+        if problem:
+            raise ExpertRejected(self.id, f"the arguments do not fit {signature.name!r}: {problem}")
+        return arguments, Usage()
+
+    def _query(self, request: ChatRequest) -> str:
+        """The latest request of the conversation; it may be without text only where a template stands."""
+        try:
+            query = query_of(request.messages)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ExpertRejected(self.id, "the request has no list of messages") from error
+        if not query and self._settings.arguments is None:
+            raise ExpertRejected(self.id, f"the request has no text for {self._settings.tool!r}")
+        return query
+
+    async def _called(self, arguments: Mapping[str, Any], request: ChatRequest) -> CallToolResult:
+        timeout_s = min(self._settings.timeout_s, request.left_s)
+        result = await self._connection.call(self._settings.tool, arguments, expert=self.id, timeout_s=timeout_s)
+        if result.is_error:
+            raise ExpertRejected(self.id, results.text(result)[:_MESSAGE_CHARS] or "the tool reported an error")
+        return result
+
+    def _draft(self, result: CallToolResult, usage: Usage, *, total_s: float) -> Draft:
+        text, structured = results.text(result), results.structured(result)
+        size = len(text.encode()) + len(orjson.dumps(structured))
+        if size > _MOST_BYTES:
+            raise ExpertFailed(self.id, f"{self._settings.tool!r} returned {size:,} bytes, more than {_MOST_BYTES:,}")
+        return Draft(expert=self.id, text=text, structured=structured, usage=usage, total_s=total_s)
+
+
+def _unknown(tool: str, tools: Mapping[str, Tool]) -> str:
+    known = ", ".join(sorted(tools)) or "none"
+    near = get_close_matches(tool, tools, n=1)
+    return f"no tool {tool!r} (known: {known}{f'; did you mean {near[0]!r}?' if near else ''})"

@@ -1,0 +1,136 @@
+"""Ways to an MCP server: a process on stdin and stdout, or streamable HTTP. Knows no tools and no experts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+import anyio
+import httpx2
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
+
+from orchestrator.config.kinds import McpServerSettings
+
+__all__ = ["ErrorLog", "Streams", "http", "stdio"]
+
+_LOG_BYTES = 1_048_576  # size at which a running server's log starts anew
+_TAIL_BYTES = 4096  # how much of a log's end is read for its last line
+_CONNECT_S = 10.0  # for one TCP connection; how long an answer may take is the caller's affair
+
+
+class _Read(Protocol):
+    async def receive(self) -> SessionMessage | Exception: ...
+    async def aclose(self) -> None: ...
+
+
+class _Write(Protocol):
+    async def send(self, item: SessionMessage, /) -> None: ...
+    async def aclose(self) -> None: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None: ...
+
+
+class ErrorLog:
+    """The file that takes a server's stderr: since its last start, and not more than a megabyte for long."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def opened(self) -> Iterator[TextIO]:
+        """The file, empty. Opened for appending, so that `trim` may cut it while the server writes."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_bytes(b"")
+        with self._path.open("a") as file:
+            yield file
+
+    def last_line(self) -> str:
+        """The last line that has text; empty when there is none."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def trim(self) -> None:
+        """Empty the file when it has grown too long."""
+        if self._path.exists() and self._path.stat().st_size > _LOG_BYTES:
+            os.truncate(self._path, 0)
+
+
+class _Watched:
+    """A read stream that tells when it ends: a server that died between two calls would go unnoticed."""
+
+    def __init__(self, stream: _Read, ended: Callable[[], None]) -> None:
+        self._stream = stream
+        self._ended = ended
+
+    async def receive(self) -> SessionMessage | Exception:
+        try:
+            return await self._stream.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            self._ended()
+            raise
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+Streams = tuple[_Watched, _Write]
+
+
+@asynccontextmanager
+async def stdio(
+    server: McpServerSettings, *, folder: Path, errors: ErrorLog, ended: Callable[[], None]
+) -> AsyncIterator[Streams]:
+    """A process in `folder`; it and its children are gone afterwards. `ended` is called when it closes its stdout.
+
+    Its PATH begins with the running interpreter's folder, so that the command `python` is this environment's.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    parameters = StdioServerParameters(
+        command=server.command or "", args=list(server.args), env={"PATH": path, **server.env}, cwd=folder
+    )
+    with errors.opened() as errlog:
+        async with stdio_client(parameters, errlog=errlog) as (read, write):
+            yield _Watched(read, ended), write
+
+
+@asynccontextmanager
+async def http(server: McpServerSettings, *, ended: Callable[[], None]) -> AsyncIterator[Streams]:
+    """A streamable HTTP server. `ended` is called when a request could not be sent."""
+    headers = {name: value.get_secret_value() for name, value in server.headers.items()}
+    timeout = httpx2.Timeout(_CONNECT_S, read=None)
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=timeout) as client,
+        streamable_http_client(server.url or "", http_client=client) as (read, write),
+    ):
+        yield _Watched(read, ended), write

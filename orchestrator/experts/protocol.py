@@ -1,0 +1,89 @@
+"""The contract of an expert. A plugin author needs this module and `orchestrator.testing`, nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import anyio
+from anyio.abc import TaskStatus
+
+from orchestrator.types import ChatRequest, Draft, Emit, Passage
+
+__all__ = ["Capabilities", "Condition", "Expert", "Scorer", "Searcher", "State", "Supervised", "TokenLogprobs"]
+
+State = Literal["starting", "up", "down"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an expert can do; the router never sends it what it cannot."""
+
+    chat: bool = True
+    stream: bool = True
+    tools: bool = False
+    score: bool = False
+    retrieve: bool = False
+    vision: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How an expert is: `reason` says why it is not up (empty when it is), for people."""
+
+    state: State
+    reason: str = ""
+
+
+class Expert(Protocol):
+    """A routable target.
+
+    `draft` answers one request. With `request.stream` it emits OpenAI-shaped chunks on the way (their text adds
+    up to the draft's), else it emits nothing. It raises `ExpertError` and nothing else, leaves promptly when it
+    is cancelled, and never looks past `request.deadline`.
+    """
+
+    id: str
+    capabilities: Capabilities
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft: ...
+
+
+@runtime_checkable
+class Supervised(Protocol):
+    """An expert that lives: it loads, connects or watches something for as long as it is in service.
+
+    `serve` runs until it is cancelled. It calls `task_status.started()` after its first attempt to get ready,
+    good or bad, and survives its own failures (a dead server is a `down` condition, never a crash).
+    """
+
+    @property
+    def condition(self) -> Condition: ...
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None: ...
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """An expert that can be asked for passages instead of an answer."""
+
+    async def search(self, query: str, *, top_k: int) -> Sequence[Passage]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprobs:
+    """Log-probability (natural, <= 0) of each token of a given answer under one expert."""
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+
+    @property
+    def nll(self) -> float:
+        """Mean negative log-likelihood per token; 0 for an empty answer."""
+        return -sum(self.logprobs) / len(self.logprobs) if self.logprobs else 0.0
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """An expert that can say how likely it finds a given answer."""
+
+    async def score(self, request: ChatRequest, answer: str) -> TokenLogprobs: ...

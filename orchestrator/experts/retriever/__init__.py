@@ -1,0 +1,1 @@
+"""The kind `retriever`: search over a corpus, by meaning and by words."""

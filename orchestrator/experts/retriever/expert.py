@@ -1,0 +1,191 @@
+"""The retriever expert: passages of a corpus, or a reader's answer from them.
+
+With a reader, its chunks go out as they come, citations on the last one. A reader that fails before its first
+chunk is replaced by the passages themselves; after it, its error is this expert's error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+import structlog
+from anyio.abc import TaskStatus
+
+from orchestrator import wire
+from orchestrator.config.kinds import RetrieverSettings
+from orchestrator.errors import (
+    ConfigError,
+    ExpertError,
+    ExpertFailed,
+    ExpertRejected,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
+from orchestrator.experts.protocol import Capabilities, Condition
+from orchestrator.experts.retriever.answer import cited_chunk, cited_draft, pieces, reader_request
+from orchestrator.experts.retriever.shelf import Shelf, open_shelf
+from orchestrator.experts.site import Site
+from orchestrator.query import query_of
+from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage
+
+__all__ = ["RetrieverExpert"]
+
+log = structlog.get_logger()
+
+_AGAIN_S = 30.0  # between attempts to get ready: a corpus that is mended is found without a restart
+
+
+class RetrieverExpert:
+    """Searches one corpus with one or several indexes."""
+
+    capabilities = Capabilities(retrieve=True)
+
+    def __init__(self, id: str, settings: RetrieverSettings, site: Site) -> None:  # noqa: A002 - the contract's name
+        self.id = id
+        self._settings = settings
+        self._site = site
+        self._shelf: Shelf | None = None
+        self._condition = Condition(state="starting", reason="not started yet")
+        self._tried = anyio.Event()
+
+    @property
+    def condition(self) -> Condition:
+        """Up once the corpus is read and indexed."""
+        return self._condition
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Index the corpus, again and again until it works, then stay."""
+        self._condition = Condition(state="starting", reason="reading and indexing the corpus")
+        try:
+            while not await self._prepared():
+                self._first_attempt_over(task_status)
+                await anyio.sleep(_AGAIN_S)
+            self._first_attempt_over(task_status)
+            await anyio.sleep_forever()
+        finally:
+            self._condition = Condition(state="down", reason="not in service any more")
+
+    async def search(self, query: str, *, top_k: int) -> Sequence[Passage]:
+        """The best passages for a query; none where nothing matches.
+
+        Raises:
+            ExpertError: there is no index, or the embedder failed.
+
+        """
+        await self._tried.wait()
+        if self._shelf is None:
+            raise ExpertUnavailable(self.id, self._condition.reason)
+        try:
+            found = await self._shelf.search(query, indexes=self._settings.embedders, limit=top_k)
+        except Exception as error:  # supervised border: an embedder is a plugin and may raise anything
+            log.exception("retriever.search_failed", expert=self.id)
+            raise ExpertFailed(self.id, f"search failed: {type(error).__name__}: {error}") from error
+        return [
+            Passage(
+                expert=self.id,
+                document=entry.document.id,
+                title=entry.document.title,
+                text=entry.text,
+                score=score,
+                rank=rank,
+                start=entry.start,
+                end=entry.end,
+            )
+            for rank, (entry, score) in enumerate(found, start=1)
+        ]
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        """Answer the latest request of the conversation from the corpus."""
+        with anyio.CancelScope(deadline=request.deadline):
+            started = anyio.current_time()
+            question, passages = await self._found(request)
+            draft = await self._answered(request, question, passages, emit)
+            return _timed(draft, anyio.current_time() - started)
+        raise ExpertTimeout(self.id, f"no answer before the deadline (the retriever is {self._condition.state})")
+
+    async def _found(self, request: ChatRequest) -> tuple[str, Sequence[Passage]]:
+        try:
+            question = query_of(request.messages)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ExpertRejected(self.id, "the request has no list of messages") from error
+        if not question:
+            raise ExpertRejected(self.id, "the request has no text to search for")
+        passages = await self.search(question, top_k=self._settings.top_k)
+        if not passages:
+            raise ExpertRejected(self.id, f"nothing in {self._settings.corpus.name} matches the request")
+        return question, passages
+
+    async def _answered(self, request: ChatRequest, question: str, passages: Sequence[Passage], emit: Emit) -> Draft:
+        if self._settings.reader is None:
+            return await self._quoted(request, passages, emit)
+        relay = _Relay(emit, model=self.id, passages=passages)
+        reader = self._site.expert(self._settings.reader)
+        try:
+            draft = await reader.draft(reader_request(request, question, passages), relay)
+        except ExpertError as error:
+            if relay.begun:
+                raise error.passed_on(self.id) from error
+            log.warning("retriever.reader_failed", expert=self.id, reader=reader.id, error=str(error))
+            return await self._quoted(request, passages, emit)
+        return cited_draft(draft, expert=self.id, passages=passages)
+
+    async def _quoted(self, request: ChatRequest, passages: Sequence[Passage], emit: Emit) -> Draft:
+        """The passages themselves."""
+        parts = pieces(passages)
+        draft = Draft(expert=self.id, text="".join(parts), passages=tuple(passages), total_s=0.0)
+        await wire.emit_whole(draft, request, emit, pieces=parts)
+        return draft
+
+    async def _prepared(self) -> bool:
+        """Whether the indexes are there after one more attempt."""
+        try:
+            shelf = await open_shelf(self._site.folder / self._settings.corpus, self._site)
+            for name in self._settings.embedders:
+                await shelf.prepare(name)
+        except Exception as error:  # noqa: BLE001 - supervised border: whatever it is, it is a reason to be down
+            self._down(_reason(error))
+            return False
+        self._shelf = shelf
+        self._condition = Condition(state="up")
+        return True
+
+    def _down(self, reason: str) -> None:
+        if reason != self._condition.reason:
+            log.warning("retriever.down", expert=self.id, reason=reason)
+        self._condition = Condition(state="down", reason=reason)
+
+    def _first_attempt_over(self, task_status: TaskStatus[None]) -> None:
+        if not self._tried.is_set():
+            self._tried.set()
+            task_status.started()
+
+
+class _Relay:
+    """Passes a reader's chunks on under the retriever's name, citations on the last one."""
+
+    def __init__(self, emit: Emit, *, model: str, passages: Sequence[Passage]) -> None:
+        self.begun = False
+        self._emit = emit
+        self._model = model
+        self._passages = passages
+
+    async def __call__(self, chunk: Chunk) -> None:
+        self.begun = True
+        cited = cited_chunk(chunk, self._passages) or chunk
+        await self._emit(Chunk(wire.with_model(cited.raw, self._model)))
+
+
+def _timed(draft: Draft, total_s: float) -> Draft:
+    """The draft with its times counted from this expert's start; a reader's clock started when it was asked."""
+    before_s = total_s - draft.total_s
+    first_token_s = None if draft.first_token_s is None else before_s + draft.first_token_s
+    return replace(draft, total_s=total_s, first_token_s=first_token_s)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConfigError):
+        more = len(error.problems) - 1
+        return error.problems[0] + (f" (and {more} more)" if more else "")
+    return f"{type(error).__name__}: {error}"

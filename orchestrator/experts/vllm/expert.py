@@ -1,0 +1,132 @@
+"""A model, or a LoRA adapter, behind vLLM's chat API: passes requests on, to the server that has least to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import anyio
+import orjson
+from aiohttp import ClientSession
+from anyio.abc import TaskStatus
+
+from orchestrator.config.kinds import VllmSettings
+from orchestrator.errors import ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.experts.protocol import Capabilities, Condition
+from orchestrator.experts.site import Site
+from orchestrator.experts.vllm.client import Pool, Target, ask
+from orchestrator.experts.vllm.faults import Faults
+from orchestrator.experts.vllm.health import watch
+from orchestrator.experts.vllm.relay import Relay
+from orchestrator.experts.vllm.replica import Replica, Replicas
+from orchestrator.types import ChatRequest, Draft, Emit
+
+__all__ = ["VllmExpert"]
+
+_SYSTEM_ROLES = ("system", "developer")
+
+
+class VllmExpert:
+    """An expert on one or several servers; an adapter uses its base's servers, API key and timeouts.
+
+    What a server cannot do (tools without a parser, images for a text model) it refuses itself, in its own words;
+    we cannot know, so `capabilities` claims both.
+    """
+
+    capabilities = Capabilities(tools=True, vision=True)
+    probe_interval_s: ClassVar[float] = 5.0
+
+    def __init__(self, expert_id: str, settings: VllmSettings, site: Site) -> None:
+        self.id = expert_id
+        self.settings = settings
+        self.replicas = Replicas(settings.replicas)
+        self._site = site
+        self._pool = site.share(("vllm", "pool"), Pool)
+
+    @property
+    def condition(self) -> Condition:
+        """As the servers are, which for an adapter are its base's."""
+        try:
+            return self.home().replicas.condition
+        except ExpertUnavailable as error:
+            return Condition(state="down", reason=str(error))
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Keep connections open and probe the servers; an adapter leaves the probing to its base."""
+        async with self._pool.session():
+            if self.settings.base is not None:
+                task_status.started()
+                await anyio.sleep_forever()
+            await watch(
+                self.replicas,
+                every_s=self.probe_interval_s,
+                timeout_s=self.settings.connect_timeout_s,
+                task_status=task_status,
+            )
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        with anyio.move_on_after(request.left_s):
+            async with self._pool.session() as session:
+                return await self._from_any(session, request, emit)
+        raise ExpertTimeout(self.id, "no whole answer before the deadline")
+
+    def home(self) -> VllmExpert:
+        """The expert whose servers hold this one: itself, or an adapter's base."""
+        if self.settings.base is None:
+            return self
+        base = self._site.expert(self.settings.base)
+        if not isinstance(base, VllmExpert):
+            raise ExpertUnavailable(self.id, f"its base {self.settings.base!r} is no expert of the kind vllm")
+        return base.home()
+
+    async def _from_any(self, session: ClientSession, request: ChatRequest, emit: Emit) -> Draft:
+        """The draft of the first server that is there, each asked at most once.
+
+        Only a server that is not there is replaced, which shows before the first byte of an answer.
+        """
+        replicas = self.home().replicas
+        missing: dict[Replica, ExpertUnavailable] = {}
+        while (replica := replicas.pick(anyio.current_time(), tried=missing)) is not None:
+            try:
+                with replica.busy():
+                    return await self._from(replica, session, request, emit)
+            except ExpertUnavailable as error:
+                replicas.eject(replica, anyio.current_time())
+                missing[replica] = error
+        raise list(missing.values())[-1]
+
+    async def _from(self, replica: Replica, session: ClientSession, request: ChatRequest, emit: Emit) -> Draft:
+        started = anyio.current_time()
+        target = self._target(replica)
+        async with ask(session, target, self._body(request)) as answer:
+            self.home().replicas.answered(replica)
+            relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
+            return await relay.streamed(emit) if request.stream else await relay.whole()
+
+    def _target(self, replica: Replica) -> Target:
+        home = self.home().settings
+        key = home.api_key
+        return Target(
+            url=f"{replica.url}/v1/chat/completions",
+            headers={} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"},
+            connect_timeout_s=home.connect_timeout_s,
+            read_timeout_s=home.read_timeout_s,
+            faults=Faults(self.id, replica.shown, key),
+        )
+
+    def _body(self, request: ChatRequest) -> bytes:
+        """The client's body, with the servers' name of this model, and our system prompt where it has none."""
+        body: dict[str, Any] = {**request.body, "model": self.settings.adapter or self.settings.model}
+        if self.settings.system is not None and not _has_system(body.get("messages")):
+            body["messages"] = [{"role": "system", "content": self.settings.system}, *body["messages"]]
+        try:
+            return orjson.dumps(body)
+        except TypeError as error:
+            raise ExpertRejected(self.id, f"the request is no JSON: {error}") from error
+
+
+def _has_system(messages: object) -> bool:
+    """Whether a system prompt is there already; true for what are no messages, which the server will refuse."""
+    if not isinstance(messages, list):
+        return True
+    return any(isinstance(message, Mapping) and message.get("role") in _SYSTEM_ROLES for message in messages)

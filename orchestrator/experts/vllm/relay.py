@@ -1,0 +1,92 @@
+"""Turns one server's answer into a draft: every byte as it came, but for the `model` of streamed chunks."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import anyio
+import orjson
+
+from orchestrator.errors import ExpertFailed
+from orchestrator.experts.vllm.client import Answer
+from orchestrator.experts.vllm.faults import Faults, error_message
+from orchestrator.types import Chunk, Draft, Emit
+from orchestrator.wire import Assembled, read_completion, with_model
+
+__all__ = ["Relay"]
+
+_DONE = b"[DONE]"
+
+
+class Relay:
+    """Reads one answer for an expert.
+
+    started: when the expert was asked, on anyio's clock. replica: the address to name in the draft.
+    """
+
+    def __init__(self, expert: str, answer: Answer, *, faults: Faults, replica: str, started: float) -> None:
+        self._expert = expert
+        self._answer = answer
+        self._faults = faults
+        self._replica = replica
+        self._started = started
+
+    async def whole(self) -> Draft:
+        """The draft of an answer that is not streamed; its completion is the body as it came."""
+        body = await self._answer.whole()
+        self._check_no_error(body)
+        try:
+            text, finish_reason, usage = read_completion(orjson.loads(body))
+        except ValueError as error:  # orjson's too
+            raise self._faults.make(ExpertFailed, str(error)) from error
+        return Draft(
+            expert=self._expert,
+            text=text,
+            finish_reason=finish_reason,
+            usage=usage,
+            total_s=anyio.current_time() - self._started,
+            completion=body,
+            replica=self._replica,
+        )
+
+    async def streamed(self, emit: Emit) -> Draft:
+        """The draft of a stream, each chunk emitted when it came."""
+        assembled = Assembled()
+        first_at: float | None = None
+        while True:
+            for data in await self._answer.events():
+                if data == _DONE:
+                    await self._answer.finish()
+                    return self._sum_up(assembled, first_at)
+                chunk = self._take(data, assembled)
+                first_at = anyio.current_time() if first_at is None else first_at
+                await emit(chunk)
+
+    def _take(self, data: bytes, assembled: Assembled) -> Chunk:
+        self._check_no_error(data)
+        chunk = Chunk(with_model(data, self._expert))
+        try:
+            assembled.add(chunk)
+        except ValueError as error:
+            raise self._faults.make(ExpertFailed, str(error)) from error
+        return chunk
+
+    def _check_no_error(self, data: bytes) -> None:
+        # Inside a JSON string a quote is escaped: these bytes are a key or a whole string, and seldom there.
+        if b'"error"' not in data:
+            return
+        with suppress(orjson.JSONDecodeError):
+            message = error_message(orjson.loads(data))
+            if message is not None:
+                raise self._faults.make(ExpertFailed, message)
+
+    def _sum_up(self, assembled: Assembled, first_at: float | None) -> Draft:
+        return Draft(
+            expert=self._expert,
+            text=assembled.text,
+            finish_reason=assembled.finish_reason or "stop",
+            usage=assembled.usage,
+            total_s=anyio.current_time() - self._started,
+            first_token_s=None if first_at is None else first_at - self._started,
+            replica=self._replica,
+        )

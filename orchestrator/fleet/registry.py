@@ -1,0 +1,134 @@
+"""All experts of a configuration: built once, started when needed, watched while they live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pkgutil import resolve_name
+
+import anyio
+import structlog
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from orchestrator.config import Config
+from orchestrator.config.settings import ExpertSettings
+from orchestrator.experts import Condition, Expert, Searcher, Site, State, Supervised
+
+__all__ = ["Registry"]
+
+log = structlog.get_logger()
+LOOK_EVERY_S = 0.05
+
+
+class Registry(Mapping[str, Expert]):
+    """Experts by id, in the order of the configuration.
+
+    Building an expert imports its kind (torch for `local`, mcp for `mcp`), so that a configuration pays only for
+    what it names.
+    """
+
+    def __init__(self, config: Config, site: Site, *, built: Mapping[str, Expert] | None = None) -> None:
+        """Take the experts of a configuration; `built` are those that the caller made itself."""
+        self._settings: dict[str, ExpertSettings] = dict(config.experts)
+        self._site = site
+        self._experts: dict[str, Expert] = dict(built or {})
+        self._started: set[str] = set()
+        self._died: dict[str, str] = {}
+        self._starting = anyio.Lock()
+        self._group: TaskGroup | None = None
+
+    def __getitem__(self, expert_id: str) -> Expert:
+        if expert_id not in self._experts:
+            settings = self._settings[expert_id]
+            kind = resolve_name(type(settings).implementation)
+            self._experts[expert_id] = kind(expert_id, settings, self._site)
+        return self._experts[expert_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+    def settings(self, expert_id: str) -> ExpertSettings:
+        """The configuration of one expert."""
+        return self._settings[expert_id]
+
+    def condition(self, expert_id: str) -> Condition:
+        """How an expert is; one without a life of its own is always up, one not started yet is starting."""
+        if expert_id in self._died:
+            return Condition(state="down", reason=self._died[expert_id])
+        expert = self._experts.get(expert_id)
+        if isinstance(expert, Supervised):
+            return expert.condition
+        return Condition(state="starting", reason="not started yet") if expert is None else Condition(state="up")
+
+    def searchers(self) -> dict[str, Searcher]:
+        """The experts that can be asked for passages."""
+        return {expert_id: expert for expert_id, expert in self.items() if isinstance(expert, Searcher)}
+
+    async def start(self, expert_id: str) -> None:
+        """Bring an expert and those it refers to into service; does nothing for one that is.
+
+        Returns when the expert is under way, not when it is up. Its kind is imported in a thread: torch takes
+        seconds, and other requests go on meanwhile.
+        """
+        if expert_id in self._started:
+            return
+        async with self._starting:
+            for needed in self._with_references(expert_id):
+                if needed not in self._started:
+                    if needed not in self._experts:
+                        await to_thread.run_sync(resolve_name, self._settings[needed].implementation)
+                    self._launch(needed)
+
+    async def start_all(self) -> None:
+        """Bring every expert into service."""
+        for expert_id in self:
+            await self.start(expert_id)
+
+    async def settled(self) -> None:
+        """Wait until no expert is starting any more."""
+        await self._until(lambda states: "starting" not in states)
+
+    async def first_up(self) -> None:
+        """Wait until some expert is up."""
+        await self._until(lambda states: "up" in states)
+
+    async def _until(self, holds: Callable[[set[State]], bool]) -> None:
+        """Look again every so often: conditions are the experts' own, and change without a word."""
+        while not holds({self.condition(expert_id).state for expert_id in self}):  # noqa: ASYNC110 - see above
+            await anyio.sleep(LOOK_EVERY_S)
+
+    def _with_references(self, expert_id: str) -> list[str]:
+        """The expert after those it refers to (the loader has ruled out cycles)."""
+        others = self._settings[expert_id].refers_to().values()
+        return [needed for other in others for needed in self._with_references(other)] + [expert_id]
+
+    def _launch(self, expert_id: str) -> None:
+        if self._group is None:
+            message = "experts start inside `async with registry.running()`"
+            raise RuntimeError(message)
+        self._started.add(expert_id)
+        expert = self[expert_id]
+        if isinstance(expert, Supervised):
+            self._group.start_soon(self._live, expert_id, expert, name=f"expert {expert_id}")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Experts live inside this block and are gone after it."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            try:
+                yield
+            finally:
+                self._group = None
+                group.cancel_scope.cancel()
+
+    async def _live(self, expert_id: str, expert: Supervised) -> None:
+        try:
+            await expert.serve()
+        except Exception as error:  # supervised border: one expert's death is not the service's
+            self._died[expert_id] = f"its task ended: {type(error).__name__}: {error}"
+            log.exception("expert.died", expert=expert_id)

@@ -1,0 +1,113 @@
+"""The flow, on one screen: categorize -> choose -> draft -> consensus -> verdict.
+
+Knows no surface and no kind of expert. Every stage leaves its part in the trace; the trace is the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from orchestrator.config.settings import Budget, Fusion
+from orchestrator.decision import Categorized, Chosen, DraftSeen
+from orchestrator.errors import DeadlineExceeded, NoExpertLeft, OrchestratorError
+from orchestrator.query import query_of
+from orchestrator.stages.categorize import Categorizer
+from orchestrator.stages.choose import Chooser
+from orchestrator.stages.consensus import Agreement
+from orchestrator.stages.draft import Drafting
+from orchestrator.stages.verdict import relay, synthesize
+from orchestrator.trace import Trace
+from orchestrator.types import ChatRequest, Draft, Emit
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline:
+    """Answers requests. One for the whole service; holds no state of a request."""
+
+    def __init__(
+        self,
+        *,
+        categorizer: Categorizer,
+        chooser: Chooser,
+        drafting: Drafting,
+        agreement: Agreement,
+        fusion: Fusion,
+        budget: Budget,
+    ) -> None:
+        self._categorizer = categorizer
+        self._chooser = chooser
+        self._drafting = drafting
+        self._agreement = agreement
+        self._fusion = fusion
+        self.budget = budget
+
+    def request(self, body: Mapping[str, Any], *, model: str) -> tuple[ChatRequest, Trace]:
+        """A checked body on its way in: its deadline starts now.
+
+        Raises:
+            UnknownModel: before anything else is done.
+
+        """
+        self._chooser.check_model(model)
+        request = ChatRequest(body=body, deadline=anyio.current_time() + self.budget.deadline_s)
+        return request, Trace(model=model, query=query_of(request.messages))
+
+    async def route(self, request: ChatRequest, trace: Trace) -> Chosen:
+        """The first two stages alone: what would be done, without asking any expert."""
+        if trace.model not in {"auto", "fuse"}:
+            trace.categorized = Categorized(method="bypass", category=None, took_ms=0.0)
+            trace.chosen = self._chooser.bypass(trace.model)
+            return trace.chosen
+        trace.categorized = await self._categorizer.categorize(trace.query)
+        trace.chosen = self._chooser.choose(trace.categorized, request, fuse=trace.model == "fuse")
+        return trace.chosen
+
+    async def answer(self, request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
+        """The whole flow: the answer, and its decision in `trace`, also when it fails.
+
+        Raises:
+            NoExpertLeft: no expert of the plan answered.
+            DeadlineExceeded: `budget.deadline_s` was used up.
+            ExpertError: an expert broke after its first chunk had gone out.
+
+        """
+        try:
+            with anyio.move_on_at(request.deadline):
+                chosen = await self.route(request, trace)
+                if chosen.plan == "single":
+                    return relay(await self._drafting.first(chosen.experts, request, emit, trace), trace)
+                drafts = await self._drafting.side_by_side(chosen.experts, request, trace)
+                return await self._fuse(drafts, request, emit, trace)
+            raise DeadlineExceeded(self.budget.deadline_s, _waiting_for(trace))
+        except OrchestratorError as error:
+            trace.fail(error)
+            raise
+        finally:
+            trace.close()
+
+    async def _fuse(self, drafts: Sequence[Draft], request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
+        trace.drafts = [_seen(draft) for draft in drafts]
+        trace.consensus = await self._agreement.consensus(drafts, keep=self._fusion.keep)
+        nearest_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
+        by_expert = {draft.expert: draft for draft in drafts}
+        if not nearest_first:
+            raise NoExpertLeft([])
+        kept = [by_expert[expert] for expert in nearest_first]
+        return await synthesize(kept, request, emit, drafting=self._drafting, trace=trace)
+
+
+def _seen(draft: Draft) -> DraftSeen:
+    return DraftSeen(
+        expert=draft.expert, text=draft.text, citations=tuple(passage.document for passage in draft.passages)
+    )
+
+
+def _waiting_for(trace: Trace) -> str:
+    if trace.chosen is None:
+        return "the classifier"
+    late = [attempt.expert for attempt in trace.attempts if attempt.outcome == "cancelled"]
+    return ", ".join(dict.fromkeys(late)) or "the experts"

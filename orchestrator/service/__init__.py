@@ -1,0 +1,1 @@
+"""The surfaces for programs: REST for applications, MCP for agents."""

@@ -1,0 +1,71 @@
+"""The REST application: routes, error handlers and the life of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from orchestrator.config import Config
+from orchestrator.engine import Engine
+from orchestrator.errors import OrchestratorError
+from orchestrator.service.chat import chat_completions
+from orchestrator.service.errors import error_response, plain_error
+from orchestrator.service.keys import KeyGuard, split_keys
+from orchestrator.service.openapi import document_chat
+from orchestrator.service.routes import router
+
+__all__ = ["create_app"]
+
+log = structlog.get_logger()
+
+
+def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextManager[Engine]]) -> FastAPI:
+    """The ASGI application over an engine that lives as long as the application does."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_engine() as engine:
+            app.state.engine = engine
+            await engine.registry.start_all()
+            yield
+
+    app = FastAPI(
+        title="Expert Orchestrator",
+        version=version("expert-orchestrator"),
+        lifespan=lifespan,
+        routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])],
+    )
+    app.include_router(router)
+    document_chat(app)
+    app.add_exception_handler(OrchestratorError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+    keys = split_keys(config.serve.keys.get_secret_value() if config.serve.keys else None)
+    if keys:
+        app.add_middleware(KeyGuard, keys=keys)
+    return app
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, OrchestratorError)  # noqa: S101 - registered for this class
+    return error_response(error)
+
+
+async def _on_http_error(http: Request, error: Exception) -> Response:
+    """Unknown paths and methods, in OpenAI's shape."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    return plain_error(error.status_code, f"{error.detail}: {http.method} {http.url.path}", headers=error.headers)
+
+
+async def _on_bug(http: Request, error: Exception) -> Response:
+    """A defect of ours: logged with its trace, told to the client without."""
+    log.error("bug", path=http.url.path, exc_info=error)
+    return plain_error(500, "Internal error; the service's log has the details.")

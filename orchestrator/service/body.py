@@ -1,0 +1,83 @@
+"""Request bodies: read within a limit, parsed, and checked as far as routing needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from orchestrator.errors import InvalidRequest, RequestTooLarge, WrongMediaType
+
+__all__ = ["chat_body", "chat_model", "integer", "json_body"]
+
+DEFAULT_MODEL = "auto"
+
+
+async def json_body(request: Request, *, limit: int) -> dict[str, Any]:
+    """The JSON object in the body; it is read no further than `limit` bytes.
+
+    Raises:
+        WrongMediaType: it is declared as something else.
+        RequestTooLarge: there are more bytes.
+        InvalidRequest: it is no JSON object.
+
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise WrongMediaType(f"The content type must be application/json, not {media or 'missing'!r}.")
+    raw = bytearray()
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > limit:
+            raise RequestTooLarge(f"The body is larger than {limit} bytes (serve.max_body_bytes).")
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise InvalidRequest(f"The body must be a JSON object, not {_kind(body)}.")
+    return body
+
+
+def chat_model(body: Mapping[str, Any]) -> str:
+    """The model asked for, blanks around it removed; `auto` where none is."""
+    model = body.get("model", DEFAULT_MODEL)
+    if not isinstance(model, str) or not model.strip():
+        raise InvalidRequest("'model' must be a non-empty string, such as 'auto'.", param="model")
+    return model.strip()
+
+
+def chat_body(body: dict[str, Any]) -> dict[str, Any]:
+    """The body itself, once its messages can be routed; all else is the expert's to judge."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequest("'messages' must be a non-empty array.", param="messages")
+    for position, message in enumerate(messages):
+        where = f"messages[{position}]"
+        if not isinstance(message, dict):
+            raise InvalidRequest(f"'{where}' must be an object, not {_kind(message)}.", param=where)
+        if not isinstance(message.get("role"), str):
+            raise InvalidRequest(f"'{where}.role' must be a string, such as 'user'.", param=f"{where}.role")
+        content = message.get("content")
+        if not isinstance(content, str | list | None):
+            raise InvalidRequest(f"'{where}.content' must be a string or an array of parts.", param=f"{where}.content")
+    if not isinstance(body.get("stream", False), bool | None):
+        raise InvalidRequest("'stream' must be true or false.", param="stream")
+    if not isinstance(body.get("stream_options"), dict | None):
+        raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
+    return body
+
+
+def integer(body: Mapping[str, Any], name: str, *, default: int, least: int, most: int) -> int:
+    """A whole number of the body within its range."""
+    value = body.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidRequest(f"{name!r} must be a whole number from {least} to {most}.", param=name)
+    return value
+
+
+def _kind(value: object) -> str:
+    kinds = {list: "an array", str: "a string", bool: "true or false", int: "a number", float: "a number"}
+    return "null" if value is None else kinds.get(type(value), "an object")

@@ -1,0 +1,42 @@
+"""API keys: a bearer token on everything but health. Pure ASGI, since each layer of middleware costs every request."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from orchestrator.errors import NotAuthorized
+from orchestrator.service.errors import error_response
+
+__all__ = ["KeyGuard", "split_keys"]
+
+OPEN_PATHS = frozenset({"/health", "/health/ready", "/version"})
+
+
+def split_keys(keys: str | None) -> tuple[str, ...]:
+    """The keys of `serve.keys`, which are separated by commas."""
+    return tuple(key.strip() for key in (keys or "").split(",") if key.strip())
+
+
+class KeyGuard:
+    """Lets a request through when it carries one of the keys; compares in constant time."""
+
+    def __init__(self, app: ASGIApp, *, keys: Sequence[str]) -> None:
+        self._app = app
+        self._keys = [key.encode() for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._known(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        error = NotAuthorized("No valid API key: send 'Authorization: Bearer KEY'.")
+        await error_response(error)(scope, receive, send)
+
+    def _known(self, headers: Headers) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = token.strip().encode()
+        matches = [hmac.compare_digest(given, key) for key in self._keys]
+        return scheme.lower() == "bearer" and any(matches)

@@ -1,0 +1,130 @@
+"""The orchestrator as an MCP server: agents ask, see how a query would be routed, and list the experts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import BaseModel, Field
+
+from orchestrator.config import Config
+from orchestrator.decision import Decision
+from orchestrator.engine import Engine, running
+from orchestrator.errors import OrchestratorError
+from orchestrator.experts import State
+from orchestrator.stages.draft import nowhere
+from orchestrator.wire import citation
+
+__all__ = ["Answer", "ExpertEntry", "Experts", "create_server"]
+
+INSTRUCTIONS = "Ask anything: each query goes to the expert that knows its kind best."
+
+Query = Annotated[str, Field(description="the question or request, in plain words", min_length=1)]
+Model = Annotated[str, Field(description="auto (route), fuse (several drafts and a verdict) or an expert's id")]
+
+
+class Answer(BaseModel):
+    """An answer and where it came from."""
+
+    answer: str
+    expert: str = Field(description="the expert whose words these are")
+    category: str | None = Field(description="what the query was taken for")
+    confidence: float | None
+    plan: str
+    citations: list[dict[str, Any]] = Field(description="passages that the answer stands on")
+    decision_id: str
+
+
+class ExpertEntry(BaseModel):
+    """One expert."""
+
+    id: str
+    kind: str
+    description: str
+    state: State
+    categories: list[str]
+
+
+class Experts(BaseModel):
+    """All experts."""
+
+    experts: list[ExpertEntry]
+
+
+def create_server(config: Config) -> MCPServer[Engine]:
+    """The server; its engine starts with the connection and ends with it."""
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Engine]) -> AsyncIterator[Engine]:
+        async with running(config) as engine:
+            yield engine
+
+    server: MCPServer[Engine] = MCPServer(
+        "expert-orchestrator", instructions=INSTRUCTIONS, version=version("expert-orchestrator"), lifespan=lifespan
+    )
+    server.tool(description="Answer a query by the expert that fits it best.")(ask)
+    server.tool(description="Show how a query would be routed, without asking any expert.")(route)
+    server.tool(description="List the experts and how they are.")(list_experts)
+    return server
+
+
+async def ask(query: Query, context: Context[Engine, Any], model: Model = "auto") -> Answer:
+    """Answer a query by the expert that fits it best."""
+    pipeline = _engine(context).pipeline
+    try:
+        request, trace = pipeline.request(_body(query), model=model.strip())
+        draft = await pipeline.answer(request, nowhere, trace)
+    except OrchestratorError as error:
+        raise ToolError(str(error)) from error
+    decision = trace.decision()
+    return Answer(
+        answer=draft.text,
+        expert=draft.expert,
+        category=decision.categorize.category if decision.categorize else None,
+        confidence=decision.categorize.confidence if decision.categorize else None,
+        plan=decision.choose.plan if decision.choose else "single",
+        citations=[citation(passage) for passage in draft.passages],
+        decision_id=decision.id,
+    )
+
+
+async def route(query: Query, context: Context[Engine, Any], model: Model = "auto") -> Decision:
+    """Show how a query would be routed."""
+    pipeline = _engine(context).pipeline
+    try:
+        request, trace = pipeline.request(_body(query), model=model.strip())
+        await pipeline.route(request, trace)
+    except OrchestratorError as error:
+        raise ToolError(str(error)) from error
+    trace.close()
+    return trace.decision()
+
+
+async def list_experts(context: Context[Engine, Any]) -> Experts:
+    """List the experts and how they are."""
+    engine = _engine(context)
+    return Experts(
+        experts=[
+            ExpertEntry(
+                id=expert,
+                kind=engine.registry.settings(expert).kind,
+                description=engine.registry.settings(expert).description,
+                state=engine.registry.condition(expert).state,
+                categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
+            )
+            for expert in engine.registry
+        ]
+    )
+
+
+def _engine(context: Context[Engine, Any]) -> Engine:
+    engine: Engine = context.request_context.lifespan_context
+    return engine
+
+
+def _body(query: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": query}]}

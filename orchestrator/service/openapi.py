@@ -1,0 +1,108 @@
+"""What the OpenAPI document says of bodies that the service reads itself, without a model of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from orchestrator.service.headers import PREFIX
+
+__all__ = ["ROUTE_BODY", "SEARCH_BODY", "document_chat"]
+
+_MESSAGES = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "required": ["role"],
+        "properties": {"role": {"type": "string"}, "content": {"type": ["string", "array", "null"]}},
+        "additionalProperties": True,
+    },
+}
+_MODEL = {"type": "string", "default": "auto", "description": "auto, fuse, or the id of an expert"}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+ROUTE_BODY = _body(
+    {
+        "type": "object",
+        "properties": {"query": {"type": "string"}, "messages": _MESSAGES, "model": _MODEL},
+        "additionalProperties": True,
+    }
+)
+SEARCH_BODY = _body(
+    {
+        "type": "object",
+        "required": ["query"],
+        "properties": {
+            "query": {"type": "string", "minLength": 1},
+            "top_k": {"type": "integer", "minimum": 1, "maximum": 100, "default": 5},
+            "experts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        },
+    }
+)
+_CHAT = {
+    "post": {
+        "summary": "Chat completions",
+        "description": (
+            "OpenAI's chat completions. `auto` routes, `fuse` forces drafts and a verdict, an expert's id bypasses "
+            f"routing. The answer's `model` is the expert that gave it; `{PREFIX}*` headers hold the decision. Fields "
+            "that this document does not name are passed to the expert untouched."
+        ),
+        **_body(
+            {
+                "type": "object",
+                "required": ["messages"],
+                "properties": {
+                    "model": _MODEL,
+                    "messages": _MESSAGES,
+                    "stream": {"type": ["boolean", "null"], "default": False},
+                    "stream_options": {"type": ["object", "null"]},
+                },
+                "additionalProperties": True,
+            }
+        ),
+        "responses": {
+            "200": {
+                "description": "A chat.completion, or with `stream` chat.completion.chunk events and [DONE]",
+                "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
+            },
+            "default": {
+                "description": "OpenAI's error object",
+                "content": {"application/json": {"schema": _ERROR}},
+            },
+        },
+    }
+}
+
+
+def document_chat(app: FastAPI) -> None:
+    """Add the hot path, a plain Starlette route, to the document that FastAPI makes."""
+    made = app.openapi
+
+    def with_chat() -> dict[str, Any]:
+        document = made()
+        document["paths"].setdefault("/v1/chat/completions", _CHAT)
+        return document
+
+    app.openapi = with_chat  # type: ignore[method-assign]

@@ -1,0 +1,216 @@
+"""The routes beside the hot path: models, explaining, searching, decisions, health. FastAPI documents them at /docs."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated, Any, Literal
+
+import anyio
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+
+from orchestrator.decision import Decision
+from orchestrator.engine import Engine
+from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownModel
+from orchestrator.experts import Capabilities, Searcher, State
+from orchestrator.fleet.registry import Registry
+from orchestrator.service.body import chat_body, chat_model, integer, json_body
+from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
+from orchestrator.stages.choose import ALIASES
+from orchestrator.types import Passage
+from orchestrator.wire import citation
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+class Model(BaseModel):
+    """One name that `model` takes."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "expert-orchestrator"
+    description: str = ""
+
+
+class Models(BaseModel):
+    """OpenAI's list of models: the aliases first, then every expert."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class ExpertShown(BaseModel):
+    """One expert for people and dashboards; holds no address and no secret."""
+
+    id: str
+    kind: str
+    description: str
+    state: State
+    reason: str
+    capabilities: dict[str, bool]
+    categories: list[str]
+
+
+class Found(BaseModel):
+    """Passages, best first; `failed` names the retrievers that could not be asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str
+    passages: list[dict[str, Any]]
+    failed: dict[str, str]
+
+
+class Health(BaseModel):
+    """Liveness or readiness."""
+
+    status: Literal["ok", "starting"]
+    reason: str = ""
+
+
+def _engine(http: Request) -> Engine:
+    engine: Engine = http.app.state.engine
+    return engine
+
+
+@router.get("/v1/models")
+async def models(http: Request) -> Models:
+    """Every name that `model` takes: `auto`, `fuse` and the experts."""
+    engine = _engine(http)
+    aliases = {"auto": "routes to the right expert", "fuse": "drafts by several experts, then a verdict"}
+    shown = [Model(id=name, description=aliases[name]) for name in ALIASES]
+    settings = engine.registry.settings
+    return Models(data=shown + [Model(id=name, description=settings(name).description) for name in engine.registry])
+
+
+@router.get("/v1/models/{model}")
+async def model(http: Request, model: Annotated[str, Path(description="an alias or an expert's id")]) -> Model:
+    """One of the models."""
+    found = [entry for entry in (await models(http)).data if entry.id == model]
+    if not found:
+        raise UnknownModel(f"The model {model!r} does not exist; see GET /v1/models.", param="model")
+    return found[0]
+
+
+@router.post("/v1/route", openapi_extra=ROUTE_BODY)
+async def route(http: Request) -> Decision:
+    """What would be done with a request, without asking any expert: the first two stages, live.
+
+    Takes a chat body, or {"query": "..."}.
+    """
+    engine = _engine(http)
+    body = await json_body(http, limit=engine.config.serve.max_body_bytes)
+    if "messages" not in body:
+        query = body.get("query")
+        if not isinstance(query, str) or not query.strip():
+            raise InvalidRequest("Give 'query' (a non-empty string) or 'messages'.", param="query")
+        body = {**body, "messages": [{"role": "user", "content": query}]}
+    request, trace = engine.pipeline.request(chat_body(body), model=chat_model(body))
+    await engine.pipeline.route(request, trace)
+    trace.close()
+    return trace.decision()
+
+
+@router.post("/v1/search", openapi_extra=SEARCH_BODY)
+async def search(http: Request) -> Found:
+    """Ranked passages of the retriever experts.
+
+    Takes {"query": "...", "top_k": 5, "experts": ["..."]}; without `experts` all retrievers are asked, and their
+    passages stand by rank, those of equal rank in the order of the configuration.
+    """
+    engine = _engine(http)
+    body = await json_body(http, limit=engine.config.serve.max_body_bytes)
+    query = body.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidRequest("'query' must be a non-empty string.", param="query")
+    top_k = integer(body, "top_k", default=5, least=1, most=100)
+    chosen = _searchers(engine.registry, body.get("experts"))
+    found: dict[str, list[Passage]] = {}
+    failed: dict[str, str] = {}
+
+    async def one(expert: str, searcher: Searcher) -> None:
+        try:
+            await engine.registry.start(expert)
+            found[expert] = list(await searcher.search(query, top_k=top_k))
+        except ExpertError as error:
+            failed[expert] = str(error)
+
+    with anyio.move_on_after(engine.config.budget.deadline_s):
+        async with anyio.create_task_group() as group:
+            for expert, searcher in chosen.items():
+                group.start_soon(one, expert, searcher)
+    late = {expert: "no answer in time" for expert in chosen if expert not in found | failed}
+    if not found:
+        raise NoExpertLeft([ExpertError(expert, reason) for expert, reason in (failed | late).items()])
+    passages = sorted((passage for expert in chosen for passage in found.get(expert, [])), key=lambda p: p.rank)
+    return Found(query=query, passages=[citation(passage) for passage in passages], failed=failed | late)
+
+
+def _searchers(registry: Registry, asked: object) -> dict[str, Searcher]:
+    known = registry.searchers()
+    if not known:
+        raise RequestError("No retriever expert is configured.")
+    if asked is None:
+        return known
+    if not isinstance(asked, list) or not asked:
+        raise InvalidRequest("'experts' must be a non-empty array of expert ids.", param="experts")
+    for name in asked:
+        if name not in known:
+            raise InvalidRequest(f"No retriever {name!r}. Known: {', '.join(known)}.", param="experts")
+    return {name: known[name] for name in asked}
+
+
+@router.get("/v1/experts")
+async def experts(http: Request) -> list[ExpertShown]:
+    """Every expert, how it is and why, what it can do and which categories name it."""
+    return [_shown(_engine(http), expert) for expert in _engine(http).registry]
+
+
+def _shown(engine: Engine, expert: str) -> ExpertShown:
+    registry = engine.registry
+    settings, condition = registry.settings(expert), registry.condition(expert)
+    capabilities: Capabilities = registry[expert].capabilities
+    return ExpertShown(
+        id=expert,
+        kind=settings.kind,
+        description=settings.description,
+        state=condition.state,
+        reason=condition.reason,
+        capabilities={name: getattr(capabilities, name) for name in capabilities.__slots__},
+        categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
+    )
+
+
+@router.get("/v1/decisions/{decision_id}")
+async def decision(http: Request, decision_id: str) -> Decision:
+    """One of the latest decisions, without content (queries and drafts are not kept)."""
+    found = _engine(http).decisions.get(decision_id)
+    if found is None:
+        raise UnknownModel(f"No decision {decision_id!r}; the latest 1000 are kept.", param="decision_id")
+    return found
+
+
+@router.get("/health")
+async def health() -> Health:
+    """Whether the process serves; calls no expert."""
+    return Health(status="ok")
+
+
+@router.get("/health/ready")
+async def ready(http: Request, response: Response) -> Health:
+    """200 once the router is loaded and an expert is up, 503 before; calls no expert."""
+    is_ready, reason = _engine(http).ready()
+    if is_ready:
+        return Health(status="ok")
+    response.status_code = 503
+    return Health(status="starting", reason=reason)
+
+
+@router.get("/version")
+async def version_() -> dict[str, str]:
+    """The version of this service."""
+    return {"version": version("expert-orchestrator")}

@@ -1,0 +1,108 @@
+"""Stage 2: from a category to the experts of this request: mapping x health x budget x what the client asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.config import Config
+from orchestrator.decision import Categorized, Chosen, Skipped
+from orchestrator.errors import UnknownModel
+from orchestrator.fleet.registry import Registry
+from orchestrator.stages.price import expected_usd
+from orchestrator.trace import Stopwatch
+from orchestrator.types import ChatRequest
+from routers.mapping import Mapping as Plans
+from routers.mapping import Plan
+
+__all__ = ["ALIASES", "Chooser"]
+
+ALIASES = ("auto", "fuse")
+"""Model names that are no expert: route; force drafts and a verdict."""
+
+
+class Chooser:
+    """Turns categories into experts. Changes no state; asks the registry how the experts are."""
+
+    def __init__(self, config: Config, plans: Plans, registry: Registry) -> None:
+        self._config = config
+        self._plans = plans
+        self._registry = registry
+
+    def check_model(self, model: str) -> None:
+        """Raise UnknownModel for a name that is neither an alias nor an expert."""
+        if model in ALIASES or model in self._registry:
+            return
+        known = ", ".join([*ALIASES, *self._registry])
+        raise UnknownModel(f"The model {model!r} does not exist. Known: {known}.", param="model")
+
+    def bypass(self, expert: str) -> Chosen:
+        """The plan of a request that names its expert: that one, and no other in its place."""
+        watch = Stopwatch()
+        return Chosen(plan="single", experts=(expert,), reason="named by the client", took_ms=watch.ms)
+
+    def choose(self, categorized: Categorized, request: ChatRequest, *, fuse: bool) -> Chosen:
+        """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it."""
+        watch = Stopwatch()
+        category = categorized.category or self._config.general
+        plan = self._plans.plan(category)
+        if not fuse and plan.kind == "single":
+            experts, skipped = self._usable(plan.experts, request)
+            reason = f"category {category!r}"
+            return Chosen(plan="single", experts=experts, skipped=skipped, reason=reason, took_ms=watch.ms)
+        return self._fused(category, plan, request, forced=fuse, watch=watch)
+
+    def _fused(self, category: str, plan: Plan, request: ChatRequest, *, forced: bool, watch: Stopwatch) -> Chosen:
+        reason = "asked for by the client" if forced else f"plan of category {category!r}"
+        wanted = list(dict.fromkeys([*plan.experts, *self._config.fusion.experts]))
+        usable, skipped = self._usable(wanted, request)
+        up = [expert for expert in usable if self._registry.condition(expert).state != "down"]
+        drafting = tuple(up[: self._config.fusion.max_drafts])
+        verdict = self._verdict(category)
+        if len(drafting) < 2 or verdict is None:  # noqa: PLR2004 - agreement needs two
+            lacking = "no expert can write a verdict" if verdict is None else "fewer than two experts can draft"
+            return Chosen(
+                plan="single",
+                experts=usable,
+                skipped=skipped,
+                reason=f"category {category!r}; fusion ({reason}) not possible: {lacking}",
+                took_ms=watch.ms,
+            )
+        return Chosen(
+            plan="fuse",
+            experts=drafting,
+            verdict=verdict,
+            skipped=skipped,
+            reason=f"category {category!r}; fusion: {reason}",
+            took_ms=watch.ms,
+        )
+
+    def _verdict(self, category: str) -> str | None:
+        """The configured verdict expert, else the first that can write among the category's and the general ones."""
+        if self._config.fusion.verdict is not None:
+            return self._config.fusion.verdict
+        candidates = [*self._plans.plan(category).experts, *self._plans.plan(self._config.general).experts]
+        return next((expert for expert in candidates if self._registry[expert].capabilities.chat), None)
+
+    def _usable(self, experts: Sequence[str], request: ChatRequest) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
+        """The experts in the order to try: refused ones out, those that are down last (they may be back)."""
+        refusals = {expert: reason for expert in experts if (reason := self._refusal(expert, request))}
+        if len(refusals) == len(experts):  # better over a limit, and said so, than no answer
+            refusals = {}
+        allowed = [expert for expert in experts if expert not in refusals]
+        skipped = [Skipped(expert=expert, reason=reason) for expert, reason in refusals.items()]
+        down = {expert: self._down(expert) for expert in allowed if self._down(expert)}
+        skipped += [Skipped(expert=expert, reason=f"last resort, it is down: {why}") for expert, why in down.items()]
+        return (*(e for e in allowed if e not in down), *down), tuple(skipped)
+
+    def _down(self, expert: str) -> str:
+        condition = self._registry.condition(expert)
+        return (condition.reason or "no reason given") if condition.state == "down" else ""
+
+    def _refusal(self, expert: str, request: ChatRequest) -> str:
+        if request.body.get("tools") and not self._registry[expert].capabilities.tools:
+            return "it takes no tools, and the request has some"
+        limit = self._config.budget.cost_per_query
+        usd = expected_usd(self._registry.settings(expert).cost, request)
+        if limit is not None and usd > limit:
+            return f"it would cost about {usd:.6f} USD, the budget is {limit:g}"
+        return ""

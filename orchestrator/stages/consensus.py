@@ -1,0 +1,84 @@
+"""Stage 4: which drafts agree? Scores each draft by its disagreement with the others and keeps the nearest.
+
+The algebra is pure; only `Agreement` embeds texts. Source: Speculative Verdict (arXiv 2510.20812) in the form for
+experts that cannot score likelihoods (PAPERS.md 1.3): d_j(y_i) = 1 - agree_j(y_i), d_j(y_j) = 0,
+s(y_i) = sum over j != i of d_j(y_i), lower is nearer.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from orchestrator.batching import TextEmbedder
+from orchestrator.decision import Consensus
+from orchestrator.trace import Stopwatch
+from orchestrator.types import Draft
+from routers.embedding import FloatArray
+
+__all__ = ["Agreement", "default_keep", "disagreement", "nearest"]
+
+TIE = 1e-12
+"""Scores this close at the cut are equal; which of them stays is drawn by the seed (as in the paper's code)."""
+
+
+def default_keep(drafts: int) -> int:
+    """Three fifths, rounded up: the paper keeps 3 of 5."""
+    return math.ceil(drafts * 3 / 5)
+
+
+def disagreement(agreement: FloatArray) -> FloatArray:
+    """s(y_i) of each draft from the matrix float32 [k, k] of agreements in [0, 1]; the diagonal does not count."""
+    distance = 1.0 - agreement
+    np.fill_diagonal(distance, 0.0)
+    scores: FloatArray = distance.sum(axis=0)
+    return scores
+
+
+def nearest(scores: Sequence[float], keep: int, *, seed: int = 42) -> list[int]:
+    """Positions of the `keep` lowest scores, in ascending order of position; ties at the cut are drawn by `seed`."""
+    if keep >= len(scores):
+        return list(range(len(scores)))
+    cut = sorted(scores)[keep - 1]
+    sure = [i for i, score in enumerate(scores) if score < cut - TIE]
+    tied = [i for i, score in enumerate(scores) if abs(score - cut) <= TIE]
+    drawn = random.Random(seed).sample(tied, keep - len(sure))  # noqa: S311 - a reproducible tie, not a secret
+    return sorted([*sure, *drawn])
+
+
+class Agreement:
+    """Measures agreement by the cosine of the drafts' embeddings, negative ones taken as 0."""
+
+    measure = "embedding"
+
+    def __init__(self, embedder: TextEmbedder) -> None:
+        self._embedder = embedder
+
+    async def consensus(self, drafts: Sequence[Draft], *, keep: int | None) -> Consensus:
+        """Keep `keep` of the drafts that have text (default: three fifths); drafts without any are dissent."""
+        watch = Stopwatch()
+        spoken = [draft for draft in drafts if draft.text.strip()]
+        unanimous = len({" ".join(draft.text.split()).casefold() for draft in spoken}) == 1 and len(spoken) > 1
+        matrix = await self._matrix([draft.text for draft in spoken])
+        scores = [float(score) for score in disagreement(matrix)]
+        chosen = nearest(scores, len(spoken) if unanimous else min(len(spoken), keep or default_keep(len(spoken))))
+        kept = tuple(spoken[i].expert for i in chosen)
+        return Consensus(
+            measure=self.measure,
+            experts=tuple(draft.expert for draft in spoken),
+            agreement=tuple(tuple(round(float(cell), 6) for cell in row) for row in matrix),
+            scores={draft.expert: round(score, 6) for draft, score in zip(spoken, scores, strict=True)},
+            kept=kept,
+            dissent=tuple(draft.expert for draft in drafts if draft.expert not in kept),
+            unanimous=unanimous,
+            took_ms=watch.ms,
+        )
+
+    async def _matrix(self, texts: Sequence[str]) -> FloatArray:
+        vectors = await self._embedder.embed(texts)
+        matrix: FloatArray = np.clip(vectors @ vectors.T, 0.0, 1.0)
+        np.fill_diagonal(matrix, 1.0)
+        return matrix

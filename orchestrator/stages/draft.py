@@ -1,0 +1,155 @@
+"""Stage 3: asks the experts. One after the other for a single plan, side by side for a fuse plan.
+
+The one layer that retries. Expected errors of experts become values: an attempt in the trace, and a reason to ask
+the next one. What has been emitted cannot be taken back, so nobody else is asked after the first chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import anyio
+import stamina
+
+from orchestrator.config.settings import Cost
+from orchestrator.decision import Attempt, Failure, TokenCount
+from orchestrator.errors import ExpertError, NoExpertLeft
+from orchestrator.fleet.registry import Registry
+from orchestrator.trace import Stopwatch, Trace
+from orchestrator.types import ChatRequest, Chunk, Draft, Emit
+
+__all__ = ["Drafting", "nowhere"]
+
+Role = Literal["answer", "draft", "verdict"]
+
+
+async def nowhere(_: Chunk) -> None:
+    """An `emit` for drafts that no client sees."""
+
+
+@dataclass(slots=True)
+class _Relay:
+    """Passes chunks on, and knows whether and when the first one went."""
+
+    emit: Emit
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    first_ms: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self.first_ms is not None
+
+    async def __call__(self, chunk: Chunk) -> None:
+        if self.first_ms is None:
+            self.first_ms = self.watch.ms
+        await self.emit(chunk)
+
+
+class Drafting:
+    """Asks experts of one registry; `attempts` is the most calls of one expert for one request."""
+
+    def __init__(self, registry: Registry, *, attempts: int = 2) -> None:
+        self._registry = registry
+        self._attempts = attempts
+
+    async def first(self, experts: Sequence[str], request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
+        """The answer of the first expert that gives one.
+
+        Raises:
+            NoExpertLeft: none did; the failures are in the order tried.
+            ExpertError: one broke after its first chunk had gone out.
+
+        """
+        failures: list[ExpertError] = []
+        relay = _Relay(emit)
+        for expert in experts:
+            try:
+                return await self._ask(expert, request, relay, trace, role="answer")
+            except ExpertError as error:
+                if relay.begun:
+                    raise
+                failures.append(error)
+        raise NoExpertLeft(failures)
+
+    async def side_by_side(self, experts: Sequence[str], request: ChatRequest, trace: Trace) -> list[Draft]:
+        """The drafts of all experts that gave one, in the order of `experts`.
+
+        Raises:
+            NoExpertLeft: none did.
+
+        """
+        drafts: dict[str, Draft] = {}
+        failures: list[ExpertError] = []
+        alone = request.replaced(stream=False, stream_options=None, n=None)
+
+        async def one(expert: str) -> None:
+            try:
+                drafts[expert] = await self._ask(expert, alone, _Relay(nowhere), trace, role="draft")
+            except ExpertError as error:
+                failures.append(error)
+
+        async with anyio.create_task_group() as group:
+            for expert in experts:
+                group.start_soon(one, expert)
+        if not drafts:
+            raise NoExpertLeft(failures)
+        return [drafts[expert] for expert in experts if expert in drafts]
+
+    async def verdict(self, expert: str, request: ChatRequest, emit: Emit, trace: Trace) -> Draft | None:
+        """The verdict expert's answer, or None when it failed before its first chunk.
+
+        Raises:
+            ExpertError: it broke after its first chunk had gone out.
+
+        """
+        relay = _Relay(emit)
+        try:
+            return await self._ask(expert, request, relay, trace, role="verdict")
+        except ExpertError:
+            if relay.begun:
+                raise
+            return None
+
+    async def _ask(self, expert: str, request: ChatRequest, relay: _Relay, trace: Trace, *, role: Role) -> Draft:
+        """One expert's draft, asked again while it failed retryably, is not down, and nothing has gone out."""
+        await self._registry.start(expert)
+
+        def again(error: Exception) -> bool | float:
+            if relay.begun or not isinstance(error, ExpertError) or not error.retryable:
+                return False
+            if self._registry.condition(expert).state == "down":
+                return False
+            return error.retry_after_s or True
+
+        retrying = stamina.AsyncRetryingCaller(
+            attempts=self._attempts, timeout=request.left_s, wait_initial=0.05, wait_max=2.0, wait_jitter=0.1
+        )
+        return await retrying(again, self._once, expert, request, relay, trace, role)
+
+    async def _once(self, expert: str, request: ChatRequest, relay: _Relay, trace: Trace, role: Role) -> Draft:
+        cost = self._registry.settings(expert).cost
+        with trace.expert_at_work() as watch:
+            relay.watch = watch
+            if role != "draft":
+                trace.expert = expert  # so that a stream's headers name who is answering
+            seen = Attempt(expert=expert, role=role, outcome="cancelled", took_ms=0)
+            try:
+                draft = await self._registry[expert].draft(request, relay)
+                seen = _answered(seen, draft, cost)
+            except ExpertError as error:
+                trace.expert = None
+                failure = Failure(kind=type(error).__name__, message=str(error))
+                seen = seen.model_copy(update={"outcome": "failed", "failure": failure})
+                raise
+            finally:
+                times = {"first_token_ms": relay.first_ms, "took_ms": watch.ms}
+                trace.attempts.append(seen.model_copy(update=times))
+            return draft
+
+
+def _answered(seen: Attempt, draft: Draft, cost: Cost) -> Attempt:
+    tokens = TokenCount(input=draft.usage.input_tokens, output=draft.usage.output_tokens)
+    usd = cost.usd(input_tokens=tokens.input, output_tokens=tokens.output)
+    return seen.model_copy(update={"outcome": "answered", "replica": draft.replica, "tokens": tokens, "cost_usd": usd})

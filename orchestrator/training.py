@@ -1,0 +1,84 @@
+"""From a configuration to a trained router and back: which examples, which folder, does it still fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.config import Config
+from routers import artifact
+from routers.embedding import Embedder
+from routers.errors import ArtifactError, TrainingError
+from routers.examples import Example, distinct, examples_sha256, read_examples
+from routers.router import Router
+from routers.train import Progress, train
+from routers.trained import Trained
+
+__all__ = ["Progress", "examples_of", "load_router", "train_router", "why_train"]
+
+
+def examples_of(config: Config, file: Path | None = None) -> list[Example]:
+    """What the router learns from: the categories' own examples, and `file` or else `routing.examples`.
+
+    Raises:
+        TrainingError: the file cannot be read, or has malformed lines.
+
+    """
+    own = [
+        Example(query, name, f"categories.{name}.examples[{number}]")
+        for name, block in config.categories.items()
+        for number, query in enumerate(block.examples)
+    ]
+    source = file if file is not None else config.routing.examples and config.path(config.routing.examples)
+    return own + (read_examples(source) if source else [])
+
+
+def train_router(
+    config: Config, embedder: Embedder, *, file: Path | None = None, seed: int = 0, progress: Progress | None = None
+) -> Trained:
+    """Train on the configuration's examples and save the artifact where the configuration wants it.
+
+    Raises:
+        TrainingError: the examples do not suffice or do not fit the categories.
+
+    """
+    trained = train(
+        examples_of(config, file),
+        categories=tuple(config.categories),
+        general=config.general,
+        embedder=embedder,
+        classifier=config.routing.classifier,
+        alpha=config.routing.alpha,
+        false_reject=config.routing.false_reject,
+        seed=seed,
+        progress=progress,
+    )
+    artifact.save(trained, config.path(config.routing.artifact), embedder=config.embedder)
+    return trained
+
+
+def load_router(config: Config, embedder: Embedder) -> Router:
+    """The configuration's router.
+
+    Raises:
+        ArtifactError: none there, damaged, made with another embedder, or for other categories.
+
+    """
+    folder = config.path(config.routing.artifact)
+    return artifact.load(folder, embedder=embedder, categories=tuple(config.categories), general=config.general)
+
+
+def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
+    """Why a router has to be trained before this configuration can be served; empty when one fits.
+
+    A router fits when it loads and was trained on the examples as they are now.
+    """
+    try:
+        manifest = artifact.read_manifest(config.path(config.routing.artifact))
+        now = examples_sha256(distinct(examples_of(config)))
+        if manifest.report.data_sha256 != now:
+            return "the examples have changed"
+        load_router(config, load_embedder(config.embedder))
+    except (ArtifactError, TrainingError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,129 @@
+"""What flows through the service: a request in, chunks and drafts out. Knows no HTTP and no expert kind."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+import orjson
+
+__all__ = ["ChatRequest", "Chunk", "Draft", "Emit", "Passage", "Usage", "content_text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One chat request, as each expert gets it.
+
+    body: the OpenAI chat body as the client sent it, unknown fields included. An expert replaces `model` by
+        the name under which its server knows it and leaves the rest alone.
+    deadline: when the answer must be there, on the clock of `anyio.current_time()`. Retries, fallbacks and
+        queues all spend this one.
+    """
+
+    body: Mapping[str, Any]
+    deadline: float
+
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """The conversation, oldest first."""
+        messages: Sequence[Mapping[str, Any]] = self.body["messages"]
+        return messages
+
+    @property
+    def stream(self) -> bool:
+        """Whether the expert should emit chunks (true) or only return its draft (false)."""
+        return bool(self.body.get("stream", False))
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline, 0 when it has passed."""
+        return max(0.0, self.deadline - anyio.current_time())
+
+    def replaced(self, **fields: Any) -> ChatRequest:
+        """The same request with some fields of the body changed; a field set to None is removed."""
+        body = {**self.body, **fields}
+        return replace(self, body={key: value for key, value in body.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One `chat.completion.chunk`: the JSON bytes as they came from the expert, without SSE framing."""
+
+    raw: bytes
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The parsed chunk; parsed anew at each call, since the hot path only relays."""
+        parsed: dict[str, Any] = orjson.loads(self.raw)
+        return parsed
+
+
+Emit = Callable[[Chunk], Awaitable[None]]
+"""Takes a chunk towards the client and waits until there is room: the back-pressure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that one call used, as the expert counted them (0 where it counts none)."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A piece of a document that a retriever found.
+
+    score: higher is better; comparable only within one result list. rank: from 1.
+    start, end: character offsets of `text` in the document.
+    """
+
+    expert: str
+    document: str
+    title: str
+    text: str
+    score: float
+    rank: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """One expert's answer to one request.
+
+    text: the answer's text, empty when the answer is tool calls only.
+    completion: the expert's own `chat.completion` body where it sent one whole; relayed untouched.
+    first_token_s, total_s: seconds since the expert was asked; first_token_s is None for answers that came whole.
+    structured: what a tool returned as data.
+    replica: the endpoint that answered, where the expert has several.
+    """
+
+    expert: str
+    text: str
+    finish_reason: str = "stop"
+    usage: Usage = field(default_factory=Usage)
+    total_s: float
+    first_token_s: float | None = None
+    completion: bytes | None = None
+    passages: tuple[Passage, ...] = ()
+    structured: Mapping[str, Any] | None = None
+    replica: str | None = None
+
+
+def content_text(content: object) -> str:
+    """The text of a message's `content`: a string, a list of parts (text parts joined by newlines) or nothing."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+    return "\n".join(text for text in texts if isinstance(text, str))

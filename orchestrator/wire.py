@@ -1,0 +1,188 @@
+"""OpenAI's chat objects as bytes and dictionaries: built here, read here, so that no other module spells them.
+
+Knows neither HTTP nor experts. Field names and the order of events follow OpenAI's API reference for chat
+completions (`chat.completion`, `chat.completion.chunk`).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage, Usage
+
+__all__ = [
+    "Assembled",
+    "ChunkWriter",
+    "citation",
+    "completion",
+    "emit_whole",
+    "new_id",
+    "read_completion",
+    "with_model",
+]
+
+_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+def new_id(prefix: str) -> str:
+    """A fresh identifier such as `chatcmpl-1f0c…`."""
+    return f"{prefix}-{secrets.token_hex(12)}"
+
+
+def citation(passage: Passage) -> dict[str, Any]:
+    """A passage as it stands in an answer's `citations`."""
+    return {
+        "index": passage.rank,
+        "expert": passage.expert,
+        "document": passage.document,
+        "title": passage.title,
+        "start": passage.start,
+        "end": passage.end,
+        "score": round(passage.score, 6),
+        "text": passage.text,
+    }
+
+
+class ChunkWriter:
+    """Makes the chunks of one answer: the role first, then text, then the finish reason (and usage if asked)."""
+
+    def __init__(self, model: str) -> None:
+        self._head = {
+            "id": new_id("chatcmpl"),
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+
+    def role(self) -> Chunk:
+        """The opening chunk."""
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def text(self, piece: str) -> Chunk:
+        """A piece of the answer's text."""
+        return self._chunk({"content": piece})
+
+    def end(
+        self,
+        finish_reason: str,
+        *,
+        citations: Sequence[Passage] = (),
+        structured: Mapping[str, Any] | None = None,
+    ) -> Chunk:
+        """The closing chunk; citations and structured content are our extensions of the delta."""
+        return self._chunk(_extensions(citations, structured), finish_reason)
+
+    def usage(self, usage: Usage) -> Chunk:
+        """The chunk that `stream_options.include_usage` asks for: no choices."""
+        return Chunk(orjson.dumps({**self._head, "choices": [], "usage": _usage(usage)}))
+
+    def _chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> Chunk:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return Chunk(orjson.dumps({**self._head, "choices": [choice]}))
+
+
+async def emit_whole(draft: Draft, request: ChatRequest, emit: Emit, *, pieces: Sequence[str] = ()) -> None:
+    """A draft that came whole, as the chunks of a stream; nothing where the request asks for none.
+
+    pieces: the text in the parts to be sent; one part when not given.
+    """
+    if not request.stream:
+        return
+    chunks = ChunkWriter(draft.expert)
+    await emit(chunks.role())
+    for piece in pieces or (draft.text,):
+        await emit(chunks.text(piece))
+    await emit(chunks.end(draft.finish_reason, citations=draft.passages, structured=draft.structured))
+    if (request.body.get("stream_options") or {}).get("include_usage"):
+        await emit(chunks.usage(draft.usage))
+
+
+def completion(draft: Draft, *, model: str) -> bytes:
+    """The `chat.completion` body of a draft: the expert's own bytes where it sent a whole one, else a new body."""
+    if draft.completion is not None:
+        return with_model(draft.completion, model)
+    message = {"role": "assistant", "content": draft.text, **_extensions(draft.passages, draft.structured)}
+    body = {
+        "id": new_id("chatcmpl"),
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": draft.finish_reason}],
+        "usage": _usage(draft.usage),
+    }
+    return orjson.dumps(body)
+
+
+def with_model(raw: bytes, model: str) -> bytes:
+    """The same JSON object with its `model` replaced in place, every other byte as it was.
+
+    Inside a JSON string a quote is escaped, so the pattern matches keys alone; servers put the object's own
+    `model` before any nested one. Bodies without the key stay as they are.
+    """
+    found = _MODEL.search(raw)
+    return raw if found is None else raw[: found.start(1)] + orjson.dumps(model) + raw[found.end(1) :]
+
+
+def read_completion(body: Mapping[str, Any]) -> tuple[str, str, Usage]:
+    """Text, finish reason and usage of a `chat.completion` body; raises ValueError where it is none."""
+    try:
+        choice = body["choices"][0]
+        text = choice["message"].get("content") or ""
+        return text, choice.get("finish_reason") or "stop", _read_usage(body.get("usage"))
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        message = "not a chat.completion object"
+        raise ValueError(message) from error
+
+
+class Assembled:
+    """What the chunks of one stream add up to."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.finish_reason: str | None = None
+        self.usage = Usage()
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in one chunk; raises ValueError where it is no chunk of choice 0 or usage."""
+        try:
+            data = chunk.data
+            self.usage = _read_usage(data.get("usage")) if data.get("usage") else self.usage
+            for choice in data["choices"]:
+                if choice.get("index", 0) == 0:
+                    self.text += choice.get("delta", {}).get("content") or ""
+                    self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
+            message = "not a chat.completion.chunk object"
+            raise ValueError(message) from error
+
+
+def _extensions(passages: Sequence[Passage], structured: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What our answers have beyond OpenAI's: absent where there is nothing to say."""
+    fields: dict[str, Any] = {}
+    if passages:
+        fields["citations"] = [citation(passage) for passage in passages]
+    if structured is not None:
+        fields["structured_content"] = structured
+    return fields
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
+
+
+def _read_usage(usage: Mapping[str, Any] | None) -> Usage:
+    if not usage:
+        return Usage()
+    return Usage(
+        input_tokens=int(usage.get("prompt_tokens") or 0), output_tokens=int(usage.get("completion_tokens") or 0)
+    )

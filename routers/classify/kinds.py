@@ -1,0 +1,31 @@
+"""Finds a kind of classifier by name; a kind's own imports load only when it is named."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import TypeAlias, cast
+
+from routers.classify.protocol import CategoryClassifier
+from routers.errors import UnknownClassifier
+
+__all__ = ["GROUP", "ClassifierKind", "classifier_kind"]
+
+GROUP = "orchestrator.routers"
+"""The entry point group whose objects are called as `kind(embedder, **parameters)`."""
+
+ClassifierKind: TypeAlias = Callable[..., CategoryClassifier]
+
+
+def classifier_kind(name: str) -> ClassifierKind:
+    """The kind of that name.
+
+    Raises:
+        UnknownClassifier: nobody provides it, or what provides it does not import.
+    """
+    kinds = entry_points(group=GROUP)
+    if name not in kinds.names:
+        known = ", ".join(sorted(kinds.names)) or "none, since this package is not installed"
+        raise UnknownClassifier(f"no classifier kind is called {name!r}; known: {known}")
+    try:
+        return cast("ClassifierKind", kinds[name].load())
+    except (ImportError, AttributeError) as error:
+        raise UnknownClassifier(f"the classifier kind {name!r} does not load ({error}); reinstall it") from error

@@ -1,0 +1,82 @@
+"""Sentence embeddings by sentence-transformers. Heavy to import (torch): use `routers.embedding.load`.
+
+Knows a folder with a model, not where it came from.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from sentence_transformers import SentenceTransformer
+from transformers.utils import logging
+
+from routers.embedding.protocol import FloatArray
+from routers.errors import WeightsError
+
+__all__ = ["SentenceEmbedder"]
+
+CHARACTERS_PER_TOKEN = 32
+"""Text beyond so many characters per allowed token is not even tokenized: a megabyte would take a second."""
+
+
+class SentenceEmbedder:
+    """An `Embedder` over a sentence-transformers folder.
+
+    identity: names the weights, by content; with the token limit it makes the `fingerprint`.
+    max_tokens: longer texts are cut there, and at the model's own limit where that is lower.
+    device: the accelerators belong to the experts, so it is the CPU unless said otherwise.
+
+    Threads may share one: calls wait for each other, since the tokenizer holds state during a call.
+    """
+
+    def __init__(self, folder: Path, *, identity: str, max_tokens: int = 128, device: str = "cpu") -> None:
+        self._model = _opened(folder, device)
+        self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
+        self._max_characters = self._model.max_seq_length * CHARACTERS_PER_TOKEN
+        self._one = threading.Lock()
+        self.fingerprint = f"{identity}:{self._model.max_seq_length}"
+        self.dim = int(self._model.get_embedding_dimension())
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, dim], rows L2-normalised. Blocking."""
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        with self._one:
+            vectors = self._model.encode(
+                [self._tokenizable(text) for text in texts],
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    def _tokenizable(self, text: str) -> str:
+        """The part that can count, without lone surrogates, which the tokenizer refuses."""
+        return text[: self._max_characters].encode("utf-8", "replace").decode("utf-8")
+
+
+def _opened(folder: Path, device: str) -> SentenceTransformer:
+    """The model of a folder; only safetensors are read, since the older format is a pickle."""
+    try:
+        with _without_progress_bars():
+            return SentenceTransformer(
+                str(folder), device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
+            )
+    except (OSError, ValueError, LookupError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise WeightsError(f"{folder} holds no model that sentence-transformers can load ({reason})") from error
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    """The library draws a bar on stderr while it loads; its switch is global, so it is put back."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,36 @@
+"""The errors of the learned part; each message is one sentence on what is wrong and what to do.
+
+RouterError
+├── WeightsError         a model's weights are missing, or not the ones we know
+├── ArtifactError        a trained router cannot be read, written or used here
+├── TrainingError        the examples cannot be learned from; one or more problems
+└── UnknownClassifier    no classifier kind of that name
+"""
+
+from collections.abc import Sequence
+
+__all__ = ["ArtifactError", "RouterError", "TrainingError", "UnknownClassifier", "WeightsError"]
+
+
+class RouterError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class WeightsError(RouterError):
+    """The weights of a model are missing, cannot be loaded, or are not the ones we know by their hash."""
+
+
+class ArtifactError(RouterError):
+    """A trained router cannot be read, written, or used with this configuration."""
+
+
+class TrainingError(RouterError):
+    """The examples cannot be learned from; `problems` has one printable line for each reason."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class UnknownClassifier(RouterError):
+    """No classifier kind of that name is installed, or it does not load."""

@@ -1,0 +1,102 @@
+"""What held-out queries teach: temperature, gate threshold and conformal quantile, and how good those are.
+
+Knows logits, labels and folds, neither texts nor classifiers.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import f1_score
+
+from routers.calibrate import (
+    IntArray,
+    Probabilities,
+    conformal_quantile,
+    conformal_sets,
+    expected_calibration_error,
+    fit_temperature,
+    softmax,
+)
+from routers.embedding.protocol import FloatArray
+from routers.gate import gate_threshold
+from routers.trained import CategoryReport, Measures
+
+__all__ = ["HeldOut", "Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is set from held-out queries: see `Router`."""
+
+    temperature: float
+    threshold: float
+    qhat: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Logits of queries from classifiers that had not seen them.
+
+    classes: the columns. logits: float32 [n, k]. labels: column of the true category [n].
+    fold: the fold in which each was held out [n].
+    """
+
+    classes: tuple[str, ...]
+    logits: FloatArray
+    labels: IntArray
+    fold: IntArray
+
+    def settings(self, *, alpha: float, false_reject: float) -> Settings:
+        """Temperature first, then threshold and quantile on the calibrated probabilities.
+
+        The router that serves is fitted on all folds and is a little better than those that gave these logits, so
+        the conformal guarantee of the quantile is approximate, on the safe side as a rule.
+        """
+        temperature = fit_temperature(self.logits, self.labels)
+        posterior = softmax(self.logits, temperature)
+        return Settings(
+            temperature=temperature,
+            threshold=gate_threshold(
+                posterior.max(axis=1), posterior.argmax(axis=1) == self.labels, false_reject=false_reject
+            ),
+            qhat=conformal_quantile(posterior, self.labels, alpha=alpha),
+        )
+
+    def measures(self, *, alpha: float, false_reject: float) -> Measures:
+        """Figures that were not fitted on what they measure: each fold is judged by settings from the others."""
+        posterior, inside, kept = self._judged(alpha=alpha, false_reject=false_reject)
+        rows = np.arange(len(self.labels))
+        predicted = posterior.argmax(axis=1)
+        right = predicted == self.labels
+        return Measures(
+            accuracy=float(right.mean()),
+            macro_f1=float(f1_score(self.labels, predicted, average="macro", zero_division=0)),
+            ece_before=expected_calibration_error(softmax(self.logits), self.labels),
+            ece_after=expected_calibration_error(posterior, self.labels),
+            coverage=float(inside[rows, self.labels].mean()),
+            mean_set_size=float(inside.sum(axis=1).mean()),
+            kept=float(kept.mean()),
+            kept_accuracy=float(right[kept].mean()) if kept.any() else None,
+            categories=tuple(self._category(column, right) for column in range(len(self.classes))),
+        )
+
+    def _category(self, column: int, right: npt.NDArray[np.bool_]) -> CategoryReport:
+        here = self.labels == column
+        return CategoryReport(category=self.classes[column], examples=int(here.sum()), recall=float(right[here].mean()))
+
+    def _judged(
+        self, *, alpha: float, false_reject: float
+    ) -> tuple[Probabilities, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Calibrated posterior, members of the sets, and who passes the gate; each fold by the others' settings."""
+        posterior = np.empty(self.logits.shape, dtype=np.float64)
+        inside = np.empty(self.logits.shape, dtype=np.bool_)
+        kept = np.empty(len(self.labels), dtype=np.bool_)
+        for fold in np.unique(self.fold):
+            here = self.fold == fold
+            others = replace(self, logits=self.logits[~here], labels=self.labels[~here], fold=self.fold[~here])
+            settings = others.settings(alpha=alpha, false_reject=false_reject)
+            posterior[here] = softmax(self.logits[here], settings.temperature)
+            inside[here] = conformal_sets(posterior[here], settings.qhat)
+            kept[here] = posterior[here].max(axis=1) >= settings.threshold
+        return posterior, inside, kept

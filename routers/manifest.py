@@ -1,0 +1,130 @@
+"""The manifest of a trained router: what it is, what it was trained on, and the hashes that seal both.
+
+Knows one JSON file, not the tensors beside it.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from routers.errors import ArtifactError
+from routers.trained import Report
+
+__all__ = [
+    "AGAIN",
+    "FORMAT",
+    "MANIFEST",
+    "ClassifierPart",
+    "EmbedderPart",
+    "Manifest",
+    "library_versions",
+    "read_manifest",
+    "sealed",
+]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+AGAIN = "run 'orchestrator train' again"
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "safetensors", "sentence-transformers", "transformers", "torch")
+
+Unit = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClassifierPart(_Part):
+    """The entry point's name, and the keyword arguments of the kind."""
+
+    kind: str
+    parameters: dict[str, Any]
+
+
+class EmbedderPart(_Part):
+    """The embedder as the configuration named it, and what its vectors depend on."""
+
+    name: str
+    fingerprint: str
+    dim: int
+
+
+class Manifest(_Part):
+    """A whole manifest.json. `classes` are the columns of the classifier; for the rest see `Router`."""
+
+    format: Literal[1]
+    classifier: ClassifierPart
+    classes: tuple[str, ...] = Field(min_length=2)
+    general: str
+    temperature: Positive
+    threshold: Unit
+    qhat: Unit
+    embedder: EmbedderPart
+    report: Report
+    versions: dict[str, str]
+    files: dict[str, str]
+    sha256: str
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Every category that a query can be sent to, sorted."""
+        return tuple(sorted({*self.classes, self.general}))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a trained router, its seal checked.
+
+    Raises:
+        ArtifactError: nothing there, not JSON, a format of another version, or edited.
+    """
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise ArtifactError(f"there is no trained router at {folder}; run 'orchestrator train'")
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
+    except ValueError as error:  # JSON and Unicode errors
+        raise ArtifactError(f"{path} is not JSON ({error}); {AGAIN}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise ArtifactError(f"{path} has format {found!r}, this version reads {FORMAT}; {AGAIN}")
+    found = content.get("sha256")
+    expected = _seal(content)
+    if found != expected:
+        raise ArtifactError(f"{path} was changed after training: its sha256 is {expected}, it says {found!r}; {AGAIN}")
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
+        raise ArtifactError(f"{path} is no manifest of a router, see {fields}; {AGAIN}") from error
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest's content with its own hash, so that an edit is noticed."""
+    return {**content, "sha256": _seal(content)}
+
+
+def library_versions() -> dict[str, str]:
+    """Python, and the libraries on which the numbers depend, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            versions[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    """sha256 over the canonical JSON of everything but the hash itself."""
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

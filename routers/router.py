@@ -1,0 +1,73 @@
+"""A trained router at work: queries in, one routing each. Knows no files and does not learn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from routers.calibrate import Probabilities, conformal_sets, softmax
+from routers.classify.protocol import CategoryClassifier
+from routers.gate import Gate, GateReading
+
+__all__ = ["Router", "Routing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """What the router found out about one query.
+
+    posterior: (category, calibrated probability), likeliest first, summing to 1; the general category is among them
+    only where it had examples to learn from.
+    category: where the query goes, which is the general category when the gate fired.
+    top: the likeliest category, whatever the gate says. confidence: its probability.
+    category_set: the conformal set, likeliest first, never empty.
+    """
+
+    posterior: tuple[tuple[str, float], ...]
+    category: str
+    top: str
+    confidence: float
+    category_set: tuple[str, ...]
+    gate: GateReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """A fitted classifier with what its held-out queries taught.
+
+    temperature: divides the logits. qhat: the conformal score up to which a category is in the set.
+    general: the category for what the gate rejects.
+    """
+
+    classifier: CategoryClassifier
+    temperature: float
+    gate: Gate
+    qhat: float
+    general: str
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Every category that a query can be sent to, sorted."""
+        return tuple(sorted({*self.classifier.classes_, self.general}))
+
+    def classify(self, texts: Sequence[str]) -> list[Routing]:
+        """One routing a text. Blocking: it embeds."""
+        if not texts:
+            return []
+        posterior = softmax(self.classifier.logits(texts), self.temperature)
+        inside = conformal_sets(posterior, self.qhat)
+        return [self._routing(row, members) for row, members in zip(posterior, inside, strict=True)]
+
+    def _routing(self, row: Probabilities, members: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Routing:
+        classes = self.classifier.classes_
+        order = [int(column) for column in np.argsort(-row, kind="stable")]
+        reading = self.gate.read(row)
+        top = classes[order[0]]
+        return Routing(
+            posterior=tuple((classes[column], float(row[column])) for column in order),
+            category=top if reading.fired is None else self.general,
+            top=top,
+            confidence=float(row[order[0]]),
+            category_set=tuple(classes[column] for column in order if members[column]),
+            gate=reading,
+        )

@@ -1,0 +1,69 @@
+"""What a training run leaves: the router, and the report of how well it did on queries it had not seen."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from routers.router import Router
+
+__all__ = ["CategoryReport", "Measures", "Report", "Trained"]
+
+
+class CategoryReport(BaseModel):
+    """One category: its examples, and the share of them that was found, 0 to 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    category: str
+    examples: int
+    recall: float
+
+
+class Measures(BaseModel):
+    """How well held-out queries were routed, by classifiers and settings that had not seen them.
+
+    accuracy, macro_f1: of the likeliest category, gate aside, 0 to 1.
+    ece_before, ece_after: calibration error before and after temperature scaling, 0 to 1.
+    coverage: share of queries whose category set holds the true category. mean_set_size: categories in a set.
+    kept: share of all queries that pass the gate. kept_accuracy: of those, None when none passes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accuracy: float
+    macro_f1: float
+    ece_before: float
+    ece_after: float
+    coverage: float
+    mean_set_size: float
+    kept: float
+    kept_accuracy: float | None
+    categories: tuple[CategoryReport, ...]
+
+
+class Report(Measures):
+    """The measures, and how the router came about.
+
+    examples: distinct queries learned from. duplicates: further ones that said the same. data_sha256: of the set.
+    folds, seed, alpha, false_reject: how it was trained. threshold: of the gate.
+    """
+
+    examples: int
+    duplicates: int
+    data_sha256: str
+    folds: int
+    seed: int
+    alpha: float
+    false_reject: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A router fresh from training. kind: of its classifier. fingerprint, dim: of the embedder it was trained on."""
+
+    router: Router
+    report: Report
+    kind: str
+    fingerprint: str
+    dim: int

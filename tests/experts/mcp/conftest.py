@@ -1,0 +1,180 @@
+"""MCP servers of our own: one in this process over HTTP, one as a process over stdio; and a site to use them from."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import uvicorn
+from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ResourceLink, TextContent
+from pydantic import BaseModel, Field
+
+from orchestrator.config.kinds import McpServerSettings, McpSettings
+from orchestrator.experts import Expert, Site
+from orchestrator.experts.mcp.connection import Connection, Pace, server_key
+from orchestrator.experts.mcp.expert import McpExpert
+from orchestrator.types import ChatRequest, Chunk
+
+QUICK = Pace(connect_s=20.0, retry_s=0.01, most_s=0.05, relist_s=60.0)
+
+
+class Weather(BaseModel):
+    """A structured result."""
+
+    city: str
+    degrees: int
+
+
+class WeatherServer:
+    """A real MCP server on loopback. `calls` are the arguments its tools saw; `held` calls wait for `release`."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.headers: dict[str, str] = {}
+        self.held = anyio.Event()
+        self.release = anyio.Event()
+        self.left = anyio.Event()
+        self.port = 0
+
+    @property
+    def settings(self) -> McpServerSettings:
+        return McpServerSettings(url=f"http://127.0.0.1:{self.port}/mcp")
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Reachable inside the block; always at the same address."""
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self._recorded(self._tools().streamable_http_app()),
+            log_level="critical",
+            ws="none",
+            timeout_graceful_shutdown=0,
+        )
+        server = uvicorn.Server(config)
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.serve, [listener])
+            try:
+                yield
+            finally:
+                server.should_exit = True
+
+    def _recorded(self, app: Any) -> Any:
+        async def recorded(scope: Any, receive: Any, send: Any) -> None:
+            self.headers = {name.decode(): value.decode() for name, value in scope.get("headers", ())} or self.headers
+            await app(scope, receive, send)
+
+        return recorded
+
+    def _tools(self) -> MCPServer:
+        server = MCPServer("weather")
+
+        @server.tool()
+        def echo(text: str) -> str:
+            """Say it again."""
+            self.calls.append({"text": text})
+            return text
+
+        @server.tool(description="Current weather of a city.")
+        def weather(city: str, days: int = Field(ge=1, le=7)) -> Weather:
+            self.calls.append({"city": city, "days": days})
+            if city == "Atlantis":
+                message = "no such city"
+                raise ToolError(message)
+            return Weather(city=city, degrees=7 * days)
+
+        @server.tool()
+        async def hold(text: str) -> str:
+            self.held.set()
+            try:
+                await self.release.wait()
+            except anyio.get_cancelled_exc_class():
+                self.left.set()
+                raise
+            return text
+
+        @server.tool(structured_output=False)
+        def album(name: str) -> list[Any]:
+            link = ResourceLink(type="resource_link", name="more", uri=f"file:///{name}")
+            return [TextContent(type="text", text=f"Of {name}:"), Image(data=b"\x89PNG", format="png"), link]
+
+        @server.tool(structured_output=False)
+        def flood(text: str) -> str:
+            return text * 300_000
+
+        return server
+
+
+@pytest.fixture
+async def weather() -> AsyncIterator[WeatherServer]:
+    """The server, listening."""
+    server = WeatherServer()
+    async with server.listening():
+        yield server
+
+
+class Place:
+    """A site, and experts on it; their connections are quick to try again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.experts: dict[str, Expert] = {}
+        self.site = Site(
+            folder=folder, cache=folder / "cache", expert=lambda expert: self.experts[expert], embedder=_no_embedder
+        )
+
+    def connection(self, server: McpServerSettings, pace: Pace = QUICK) -> Connection:
+        return self.site.share(server_key(server), lambda: Connection(server, self.site, pace=pace))
+
+    def expert(self, server: McpServerSettings, *, pace: Pace = QUICK, **settings: Any) -> McpExpert:
+        self.connection(server, pace)
+        return McpExpert("tool", McpSettings(server=server, **settings), self.site)
+
+
+def _no_embedder(name: str) -> Any:
+    raise AssertionError(name)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A site in an empty folder."""
+    return Place(tmp_path)
+
+
+AskedFor = Callable[..., ChatRequest]
+
+
+@pytest.fixture
+def asked() -> AskedFor:
+    """Makes a request of a question and further fields of the body."""
+
+    def make(question: str, *, deadline_s: float = 20.0, **fields: Any) -> ChatRequest:
+        body = {"model": "auto", "messages": [{"role": "user", "content": question}], **fields}
+        return ChatRequest(body=body, deadline=anyio.current_time() + deadline_s)
+
+    return make
+
+
+class Emitted(list[Chunk]):
+    """An `emit` that keeps what it is given."""
+
+    async def __call__(self, chunk: Chunk) -> None:
+        self.append(chunk)
+
+
+@pytest.fixture
+def emitted() -> Emitted:
+    """What an expert has emitted."""
+    return Emitted()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

@@ -1,0 +1,244 @@
+"""Connections: one a server, kept up by whoever is in service, gone without harm."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrator.config.kinds import McpServerSettings
+from orchestrator.errors import ExpertFailed, ExpertTimeout, ExpertUnavailable
+from orchestrator.experts.mcp.connection import Pace, connection_of
+from orchestrator.experts.mcp.transport import ErrorLog
+from orchestrator.testing import in_service
+
+pytestmark = pytest.mark.anyio
+
+SERVER = Path(__file__).with_name("stdio_server.py")
+
+
+async def test_a_process_runs_in_the_sites_folder_with_this_environments_python(place: Any, asked: Any) -> None:
+    """Specified: working directory, PATH and variables of the settings; several tools, one process, none left over."""
+    server = McpServerSettings(command="python", args=(str(SERVER),), env={"COLOUR": "blue"})
+    echo, surroundings = place.expert(server, tool="echo"), place.expert(server, tool="surroundings")
+    with anyio.fail_after(60):
+        async with in_service(echo, surroundings):
+            assert (await echo.draft(asked("hello"), _nowhere)).text == "hello"
+            seen = (await surroundings.draft(asked("COLOUR"), _nowhere)).structured
+            assert Path(seen["cwd"]) == place.site.folder.resolve()
+            assert Path(seen["python"]) == Path(sys.executable)
+            assert seen["variable"] == "blue"
+            [log] = (place.site.cache / "logs").iterdir()
+            assert log.read_text() == "the server says hello\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(seen["pid"]), 0)
+
+
+async def test_a_killed_process_fails_calls_at_once_and_comes_back(place: Any, asked: Any) -> None:
+    """Specified: the call under way and later ones fail, the condition says so, and then it is up again."""
+    server = McpServerSettings(command="python", args=(str(SERVER),))
+    expert, hang = place.expert(server, tool="surroundings"), place.expert(server, tool="hang", timeout_s=0.05)
+    slow = place.expert(server, tool="hang")
+    connection = place.connection(server)
+    failures: list[type[Exception]] = []
+
+    async def wait() -> None:
+        try:
+            await slow.draft(asked("x"), _nowhere)
+        except ExpertUnavailable as error:
+            failures.append(type(error))
+
+    with anyio.fail_after(60):
+        async with in_service(expert, hang, slow), anyio.create_task_group() as group:
+            with pytest.raises(ExpertTimeout):
+                await hang.draft(asked("x"), _nowhere)
+            first = int((await expert.draft(asked("X"), _nowhere)).structured["pid"])
+            group.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            os.kill(first, signal.SIGKILL)
+            await connection.reached("down")
+            assert expert.condition.reason == "the server ended; its last words: the server says hello"
+            with pytest.raises(ExpertUnavailable):
+                await expert.draft(asked("X"), _nowhere)
+            await connection.reached("up")
+            second = int((await expert.draft(asked("X"), _nowhere)).structured["pid"])
+            assert second != first
+    assert failures == [ExpertUnavailable]
+    with pytest.raises(ProcessLookupError):
+        os.kill(second, 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "reason"),
+    [
+        ("no-such-command", (), "cannot start 'no-such-command': [Errno 2] No such file or directory"),
+        ("sh", ("-c", "echo first >&2; echo bad licence >&2; exit 3"), "the server ended; its last words: bad licence"),
+        ("sh", ("-c", "exit 3"), "the server ended"),
+    ],
+)
+async def test_a_process_that_does_not_start_is_a_condition(
+    place: Any, asked: Any, command: str, args: tuple[str, ...], reason: str
+) -> None:
+    """Specified: down with the reason, its last line of stderr among it; start-up goes on."""
+    expert = place.expert(McpServerSettings(command=command, args=args), tool="echo", pace=Pace())
+    with anyio.fail_after(20):
+        async with in_service(expert):
+            assert expert.condition.state == "down"
+            assert expert.condition.reason.startswith(reason)
+            with pytest.raises(ExpertUnavailable):
+                await expert.draft(asked("x"), _nowhere)
+
+
+async def test_a_process_that_says_nothing_is_left_after_a_while(place: Any) -> None:
+    """Specified: connecting has a limit, and the process does not outlive it."""
+    pid_file = place.site.folder / "pid"
+    server = McpServerSettings(command="sh", args=("-c", "echo $$ > pid; exec sleep 600"))
+    expert = place.expert(server, tool="echo", pace=Pace(connect_s=0.2))
+    with anyio.fail_after(20):
+        async with in_service(expert):
+            assert expert.condition.state == "down"
+            assert expert.condition.reason == "no answer within 0.2 s"
+            with pytest.raises(ProcessLookupError):
+                os.kill(int(pid_file.read_text()), 0)
+
+
+async def test_equal_settings_share_a_connection(place: Any) -> None:
+    """Specified: one connection a server; other headers are another client."""
+    same = [McpServerSettings(url="http://127.0.0.1:1/mcp", headers={"a": "1"}) for _ in range(2)]
+    other = McpServerSettings(url="http://127.0.0.1:1/mcp", headers={"a": "2"})
+    assert connection_of(same[0], place.site) is connection_of(same[1], place.site)
+    assert connection_of(same[0], place.site) is not connection_of(other, place.site)
+
+
+async def test_the_next_expert_takes_over_when_the_owner_leaves(weather: Any, place: Any, asked: Any) -> None:
+    """Ours: a connection outlives the expert whose task kept it."""
+    first, second = place.expert(weather.settings, tool="echo"), place.expert(weather.settings, tool="echo")
+    connection = place.connection(weather.settings)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as later:
+            async with in_service(first):
+                await later.start(second.serve)
+                assert (await second.draft(asked("one"), _nowhere)).text == "one"
+            await connection.reached("up")
+            assert (await second.draft(asked("two"), _nowhere)).text == "two"
+            later.cancel_scope.cancel()
+    assert connection.condition.state == "down"
+
+
+async def test_headers_reach_an_http_server(weather: Any, place: Any, asked: Any) -> None:
+    """Specified: the secret ones of the settings."""
+    server = McpServerSettings(url=weather.settings.url, headers={"Authorization": "Bearer xyz"})
+    expert = place.expert(server, tool="echo")
+    with anyio.fail_after(20):
+        async with in_service(expert):
+            await expert.draft(asked("hello"), _nowhere)
+    assert weather.headers["authorization"] == "Bearer xyz"
+
+
+async def test_an_http_server_that_goes_fails_calls_at_once_and_comes_back(
+    place: Any, asked: Any, weather: Any
+) -> None:
+    """Specified: as a process does; the next call finds that it is gone."""
+    server = type(weather)()
+    with anyio.fail_after(30):
+        async with server.listening():
+            expert = place.expert(server.settings, tool="echo")
+            connection = place.connection(server.settings)
+            keep = in_service(expert)
+            await keep.__aenter__()
+            assert (await expert.draft(asked("one"), _nowhere)).text == "one"
+        with pytest.raises(ExpertUnavailable):
+            await expert.draft(asked("two"), _nowhere)
+        assert expert.condition.state == "down"
+        with pytest.raises(ExpertUnavailable):
+            await expert.draft(asked("three"), _nowhere)
+        async with server.listening():
+            await connection.reached("up")
+            assert (await expert.draft(asked("four"), _nowhere)).text == "four"
+            await keep.__aexit__(None, None, None)
+    assert [call["text"] for call in server.calls] == ["one", "four"]
+
+
+async def test_an_http_server_that_is_not_there_is_a_condition(place: Any, unused_port: int) -> None:
+    """Specified: down with the reason; start-up goes on."""
+    expert = place.expert(McpServerSettings(url=f"http://127.0.0.1:{unused_port}/mcp"), tool="echo", pace=Pace())
+    with anyio.fail_after(20):
+        async with in_service(expert):
+            assert expert.condition.state == "down"
+            assert expert.condition.reason.startswith("ConnectError: ")
+
+
+async def test_an_idle_connection_looks_after_its_server(place: Any, weather: Any) -> None:
+    """Ours: without any call it notices that an HTTP server is gone."""
+    server = type(weather)()
+    pace = Pace(retry_s=0.01, most_s=0.05, relist_s=0.05)
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            async with server.listening():
+                expert = place.expert(server.settings, tool="echo", pace=pace)
+                connection = place.connection(server.settings)
+                await group.start(expert.serve)
+                assert expert.condition.state == "up"
+            await connection.reached("down")
+            group.cancel_scope.cancel()
+
+
+async def test_a_late_or_cancelled_call_leaves_others_alone(weather: Any, place: Any, asked: Any) -> None:
+    """Specified: the connection stands, and a call under way on it gets its answer."""
+    expert = place.expert(weather.settings, tool="hold")
+    late = place.expert(weather.settings, tool="hold", timeout_s=0.05)
+    answers: list[str] = []
+
+    async def hold() -> None:
+        answers.append((await expert.draft(asked("kept"), _nowhere)).text)
+
+    with anyio.fail_after(20):
+        async with in_service(expert, late), anyio.create_task_group() as group:
+            group.start_soon(hold)
+            await weather.held.wait()
+            with pytest.raises(ExpertTimeout) as caught:
+                await late.draft(asked("late"), _nowhere)
+            assert str(caught.value) == "'hold' took longer than 0.05 s"
+            await weather.left.wait()
+            weather.left, weather.held = anyio.Event(), anyio.Event()
+            async with anyio.create_task_group() as leaving:
+                leaving.start_soon(expert.draft, asked("left"), _nowhere)
+                await weather.held.wait()
+                leaving.cancel_scope.cancel()
+            await weather.left.wait()
+            assert (expert.condition.state, answers) == ("up", [])
+            weather.release.set()
+    assert answers == ["kept"]
+
+
+async def test_what_the_server_refuses_is_a_failure(weather: Any, place: Any) -> None:
+    """Ours: a tool that the server does not know is an error of the protocol; the connection stands."""
+    expert = place.expert(weather.settings, tool="echo")
+    connection = place.connection(weather.settings)
+    with anyio.fail_after(20):
+        async with in_service(expert):
+            with pytest.raises(ExpertFailed) as caught:
+                await connection.call("none", {}, expert="tool", timeout_s=5)
+            assert caught.value.expert == "tool"
+            assert connection.condition.state == "up"
+
+
+def test_a_log_is_cut_when_it_is_long(tmp_path: Path) -> None:
+    """Ours: a server that talks for months does not fill the disk."""
+    log = ErrorLog(tmp_path / "logs" / "x.log")
+    assert log.last_line() == ""
+    with log.opened() as file:
+        file.write("x" * 2_000_000 + "\nlast words\n\n")
+        file.flush()
+        assert log.last_line() == "last words"
+        log.trim()
+        file.write("after\n")
+        file.flush()
+        assert (tmp_path / "logs" / "x.log").read_text() == "after\n"
+
+
+async def _nowhere(_: object) -> None:
+    """An `emit` for answers that are not streamed."""

@@ -1,0 +1,123 @@
+"""What goes wrong on the wire, as errors of the expert."""
+
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from orchestrator.errors import (
+    ExpertCut,
+    ExpertError,
+    ExpertFailed,
+    ExpertOverloaded,
+    ExpertRejected,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
+from orchestrator.experts.vllm.faults import Faults, retry_after_s
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+FAULTS = Faults("writer", "http://one:8000", SecretStr("sk-secret"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, ExpertFailed),
+        (400, ExpertRejected),
+        (401, ExpertRejected),
+        (403, ExpertRejected),
+        (404, ExpertRejected),
+        (408, ExpertTimeout),
+        (413, ExpertRejected),
+        (422, ExpertRejected),
+        (429, ExpertOverloaded),
+        (500, ExpertFailed),
+        (502, ExpertFailed),
+        (503, ExpertOverloaded),
+        (504, ExpertTimeout),
+    ],
+)
+def test_each_status_has_its_error(status: int, kind: type[ExpertError]) -> None:
+    """Specified: whose turn it is follows from the status."""
+    error = FAULTS.status(status, {}, b"{}")
+    assert type(error) is kind
+    assert error.expert == "writer"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error": {"message": "too long", "type": "BadRequestError", "param": null, "code": 400}}', "too long"),
+        (b'{"error": "plain"}', "plain"),
+        (b'{"object": "error", "message": "old form"}', "old form"),
+        (b'{"detail": "Not Found"}', "Not Found"),
+        (b"<html>busy</html>", "<html>busy</html>"),
+        (b"", "no message"),
+    ],
+)
+def test_message_of_the_server_is_carried_in_whichever_form_it_came(body: bytes, message: str) -> None:
+    """The server knows best why it refused."""
+    assert str(FAULTS.status(400, {}, body)) == f"http://one:8000: status 400: {message}"
+
+
+def test_api_key_is_in_no_error_even_when_the_server_repeats_it() -> None:
+    """Keys end in logs and decisions otherwise."""
+    body = b'{"error": {"message": "bad key sk-secret"}}'
+    errors = [FAULTS.status(status, {}, body) for status in (400, 401, 403, 500)]
+    errors.append(FAULTS.make(ExpertFailed, "Bearer sk-secret"))
+    assert "sk-secret" not in "".join(f"{error!s} {error!r}" for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("2", 2.0),
+        (" 1.5 ", 1.5),
+        ("Sun, 22 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-3", None),
+        ("nan", None),
+        ("9" * 400, None),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(value: str | None, seconds: float | None) -> None:
+    """Specified (RFC 9110, 10.2.3); what cannot be read asks for nothing."""
+    assert retry_after_s(value, now=NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("cause", "asking", "reading"),
+    [
+        (aiohttp.ConnectionTimeoutError("slow"), ExpertUnavailable, ExpertTimeout),
+        (aiohttp.SocketTimeoutError("slow"), ExpertTimeout, ExpertTimeout),
+        (TimeoutError(), ExpertTimeout, ExpertTimeout),
+        (aiohttp.ServerDisconnectedError(), ExpertUnavailable, ExpertCut),
+        (aiohttp.ClientOSError(104, "reset"), ExpertUnavailable, ExpertCut),
+        (ConnectionResetError(), ExpertUnavailable, ExpertCut),
+        (aiohttp.ClientPayloadError("cut"), ExpertFailed, ExpertCut),
+        (aiohttp.InvalidURL("http://["), ExpertFailed, ExpertCut),
+    ],
+)
+def test_each_exception_of_the_client_has_its_error(
+    cause: Exception, asking: type[ExpertError], reading: type[ExpertError]
+) -> None:
+    """Narrowest first: aiohttp's timeouts are OSErrors too. A server that cannot be reached in time is not there."""
+    with pytest.raises(ExpertError) as before, FAULTS.asking():
+        raise cause
+    with pytest.raises(ExpertError) as after, FAULTS.reading():
+        raise cause
+    assert (type(before.value), type(after.value)) == (asking, reading)
+
+
+@pytest.mark.parametrize("root", [aiohttp.ClientError, OSError])
+def test_error_that_the_client_library_may_add_is_mapped(root: type[Exception]) -> None:
+    """Ours: only `ExpertError` leaves an expert, so each table ends with the roots of all that can come."""
+    novel = type("NovelError", (root,), {})
+    with pytest.raises(ExpertError), FAULTS.asking():
+        raise novel
+    with pytest.raises(ExpertError), FAULTS.reading():
+        raise novel

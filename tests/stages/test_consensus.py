@@ -1,0 +1,97 @@
+"""The consensus: its algebra against golden vectors and laws, and what it keeps of real drafts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from orchestrator.stages.consensus import Agreement, default_keep, disagreement, nearest
+from orchestrator.types import Draft
+from tests.flowing import Words
+
+pytestmark = pytest.mark.anyio
+
+
+def draft(expert: str, text: str) -> Draft:
+    return Draft(expert=expert, text=text, total_s=0.0)
+
+
+def square(k: int) -> st.SearchStrategy[np.ndarray]:
+    cells = st.floats(0, 1, width=32)
+    return arrays(np.float32, (k, k), elements=cells).map(lambda m: (m + m.T) / 2)
+
+
+matrices = st.integers(2, 6).flatmap(square)
+
+
+def test_golden_scores_pick_the_three_that_agree() -> None:
+    """Specified (golden vector of the paper's scores): A 1.97, B 2.09, C 1.83, D 6.05, E 6.67; top three C, A, B."""
+    assert nearest([1.97, 2.09, 1.83, 6.05, 6.67], 3) == [0, 1, 2]
+
+
+def test_disagreement_sums_what_the_others_find_different() -> None:
+    """Specified: s(y_i) is the sum over j != i of 1 - agree_j(y_i); the diagonal does not count."""
+    agreement = np.array([[0.3, 0.9, 0.2], [0.9, 0.3, 0.4], [0.2, 0.4, 0.3]], dtype=np.float32)
+    assert disagreement(agreement) == pytest.approx([0.9, 0.7, 1.4], abs=1e-6)
+
+
+def test_default_keeps_three_of_five() -> None:
+    """Specified: three fifths, rounded up."""
+    assert [default_keep(k) for k in range(1, 7)] == [1, 2, 2, 3, 3, 4]
+
+
+@given(matrices, st.randoms())
+def test_the_order_of_drafts_does_not_change_their_scores(matrix: np.ndarray, random: object) -> None:
+    """Permuting the drafts permutes the scores and nothing else."""
+    order = list(range(len(matrix)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    permuted = matrix[np.ix_(order, order)]
+    assert disagreement(permuted) == pytest.approx(disagreement(matrix)[order], abs=1e-5)
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=8), st.integers(1, 8))
+def test_what_is_kept_is_never_worse_than_what_is_not(scores: list[float], keep: int) -> None:
+    """Exactly `keep` are kept (or all), none of them above one that is not."""
+    kept = nearest(scores, keep)
+    rest = [score for i, score in enumerate(scores) if i not in kept]
+    assert len(kept) == min(keep, len(scores))
+    assert not rest or max(scores[i] for i in kept) <= min(rest) + 1e-9
+
+
+def test_ties_at_the_cut_are_drawn_by_the_seed() -> None:
+    """The same seed draws the same one of equals, and some seed draws another."""
+    scores = [0.0, 1.0, 1.0, 1.0]
+    assert nearest(scores, 2, seed=7) == nearest(scores, 2, seed=7)
+    assert len({tuple(nearest(scores, 2, seed=seed)) for seed in range(20)}) > 1
+
+
+async def test_the_outlier_is_dissent() -> None:
+    """Of three drafts, the one that shares no words with the others is not kept."""
+    drafts = [
+        draft("a", "the answer is blue sky"),
+        draft("b", "rotten potatoes everywhere"),
+        draft("c", "the answer is blue"),
+    ]
+    consensus = await Agreement(Words()).consensus(drafts, keep=None)
+    assert (consensus.kept, consensus.dissent, consensus.unanimous) == (("a", "c"), ("b",), False)
+
+
+async def test_same_answers_are_unanimous() -> None:
+    """Drafts that differ in case and white space only need no verdict; all of them are kept."""
+    drafts = [draft("a", "Forty  two"), draft("b", "forty two"), draft("c", "forty two\n")]
+    consensus = await Agreement(Words()).consensus(drafts, keep=2)
+    assert (consensus.unanimous, consensus.kept) == (True, ("a", "b", "c"))
+
+
+async def test_a_draft_without_text_cannot_be_kept() -> None:
+    """A draft of tool calls alone, or an empty one, is dissent whatever the others say."""
+    drafts = [draft("a", "  "), draft("b", "something said")]
+    consensus = await Agreement(Words()).consensus(drafts, keep=2)
+    assert (consensus.experts, consensus.kept, consensus.dissent) == (("b",), ("b",), ("a",))
+
+
+async def test_no_draft_with_text_keeps_nothing() -> None:
+    """When nobody said anything there is no consensus to give to a verdict."""
+    consensus = await Agreement(Words()).consensus([draft("a", ""), draft("b", " ")], keep=None)
+    assert (consensus.kept, consensus.dissent) == ((), ("a", "b"))
