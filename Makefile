@@ -42,7 +42,8 @@ bench: $(READY)  ## start-up time, memory, first token: the figures of the READM
 	@$(BIN)/python -m eval.bench
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml again
-	@$(BIN)/python -m eval.lock
+	@command -v uv >/dev/null || $(PYTHON) -m pip install --quiet uv
+	@requirements/lock.sh
 
 clean:  ## remove what can be made again
 	rm -rf $(VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -59,8 +60,8 @@ def _print(report: CategoryReport, wrong: int) -> None:
     console.print(f"accuracy       {report.accuracy}")
     console.print(f"without gate   {report.top_accuracy}")
     console.print(f"macro F1       {report.macro_f1}")
-    console.print(f"sent to general by the gate  {report.gated}")
-    console.print(f"coverage of the category set {report.coverage}, {report.mean_set_size:.2f} categories on average")
+    console.print(f"gated          {report.gated} sent to general")
+    console.print(f"category sets  {report.coverage} hold the true one, {report.mean_set_size:.2f} categories each")
     console.print(_confusion_table(report))
     for row in report.wrong[:wrong]:
         confidence = f"({row['confidence']:.2f})"
@@ -68,9 +69,14 @@ def _print(report: CategoryReport, wrong: int) -> None:
 
 
 def _confusion_table(report: CategoryReport) -> Table:
+    """Rows are true categories; columns are numbered like the rows, so that many fit on a screen."""
     labels = list(report.confusion)
-    table = Table("true \\ sent to", *[label[:6] for label in labels], "recall", title="confusion")
-    for label, row in report.confusion.items():
+    numbers = [str(number) for number in range(1, len(labels) + 1)]
+    table = Table(title="confusion: rows are true, columns where queries were sent", box=SIMPLE, padding=(0, 0, 0, 1))
+    table.add_column("")
+    for number in [*numbers, "recall"]:
+        table.add_column(number, justify="right")
+    for number, (label, row) in zip(numbers, report.confusion.items(), strict=True):
         recall = f"{report.recall[label].value:.2f}" if label in report.recall else ""
-        table.add_row(label, *[str(row[guess]) if row[guess] else "·" for guess in labels], recall)
+        table.add_row(f"{number:>2} {label}", *[str(row[guess]) if row[guess] else "·" for guess in labels], recall)
     return table

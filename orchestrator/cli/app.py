@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from orchestrator.cli import ask, check, experts, mcp, prepare, serve, train
+from orchestrator.cli.log import configure_log
 from orchestrator.errors import ConfigError, OrchestratorError
 from routers.errors import RouterError
 
@@ -51,6 +52,7 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run the command line; no stack trace for an error that is meant."""
     problems = Console(stderr=True, highlight=False, soft_wrap=True)
+    configure_log(least="warning")
     try:
         build()()
     except ConfigError as error:

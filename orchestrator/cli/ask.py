@@ -18,6 +18,7 @@ import anyio
 import typer
 from rich.console import Console
 
+from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import AsJson, ConfigOption, read_config
 from orchestrator.decision import Decision
 from orchestrator.errors import RunError
@@ -133,10 +134,9 @@ async def _route_here(config: Path, query: str, model: str) -> Decision:
 
 @asynccontextmanager
 async def _engine(config: Path) -> AsyncIterator[Engine]:
-    from orchestrator.cli.log import configure_log
     from orchestrator.engine import running
 
-    configure_log(least="error")
+    configure_log(least="error")  # what went wrong is in the answer's decision
     async with running(read_config(config)) as engine:
         yield engine
 

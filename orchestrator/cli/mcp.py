@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import ConfigFile, read_config
 
 __all__ = ["mcp"]
@@ -15,7 +16,6 @@ def mcp(config: ConfigFile = Path("experts.yaml")) -> None:
     Example, in an agent's configuration: command `orchestrator`, arguments `mcp experts.yaml`.
     """
     settings = read_config(config)
-    from orchestrator.cli.log import configure_log
     from orchestrator.service.mcp import create_server
 
     server = create_server(settings)

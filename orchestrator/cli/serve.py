@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,9 @@ import anyio
 import typer
 from rich.console import Console
 
+from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import ConfigFile, read_config
+from orchestrator.config.conditions import is_loopback
 from orchestrator.errors import RunError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ __all__ = ["serve"]
 
 DRAIN_S = 5
 """Seconds that running requests get to finish when the service is told to stop."""
-
-console = Console(stderr=True, highlight=False)
 
 
 def serve(
@@ -43,9 +42,7 @@ def serve(
     Example: orchestrator serve experts.yaml --port 8080
     """
     started = time.monotonic()
-    from orchestrator.cli.log import configure_log
-
-    configure_log()
+    configure_log(least="info")
     settings = read_config(config)
     listener = _listener(host or settings.serve.host, settings.serve.port if port is None else port, settings)
     from orchestrator.embedders import Embedders
@@ -58,21 +55,12 @@ def serve(
 
 def _listener(host: str, port: int, config: Config) -> socket.socket:
     """The bound socket; taken before anything slow happens, so that a port in use is said at once."""
-    if config.serve.keys is None and not _is_loopback(host):
+    if not config.serve.key_list and not is_loopback(host):
         raise RunError(f"without serve.keys the service listens on loopback only, not on {host!r}")
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
         raise RunError(f"cannot listen on {host}:{port}: {error.strerror}; try another --port") from error
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _train_if_needed(config: Config, embedders: Embedders) -> None:
@@ -82,11 +70,11 @@ def _train_if_needed(config: Config, embedders: Embedders) -> None:
     why = why_train(config, embedders.load)
     if not why:
         return
-    console.print(f"training the router: {why}", markup=False)
+    _say(f"training the router: {why}")
     with progress_bars() as progress:
         trained = train_router(config, embedders.load(config.embedder), progress=progress)
     report = trained.report
-    console.print(
+    _say(
         f"trained on {report.examples} queries: accuracy {report.accuracy:.3f} on held-out folds, "
         f"calibration error {report.ece_after:.3f}, threshold {report.threshold:.3f}"
     )
@@ -126,18 +114,24 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             timeout_graceful_shutdown=DRAIN_S,
         )
     )
-    server.run(sockets=[listener])
+    with listener, suppress(SystemExit):  # uvicorn's way of saying that start-up failed; the reason is in `failures`
+        server.run(sockets=[listener])
     if failures:
         raise failures[0]
 
 
+def _say(line: str) -> None:
+    """One line for the person at the terminal; stdout stays empty."""
+    Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
+
+
 async def _announce(engine: Engine, url: str, started: float) -> None:
     """Say where the service is, and when it got ready."""
-    console.print(f"Expert Orchestrator listens on [bold]{url}[/]  (API: {url}/docs)")
+    _say(f"Expert Orchestrator listens on {url}  (API: {url}/docs)")
     await engine.registry.first_up()
-    console.print(f"ready after {time.monotonic() - started:.1f} s. Try:")
+    _say(f"ready after {time.monotonic() - started:.1f} s. Try:")
     body = '{"model": "auto", "messages": [{"role": "user", "content": "What is 17% of 4310?"}]}'
-    console.print(
+    _say(
         f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'",
         markup=False,
         soft_wrap=True,

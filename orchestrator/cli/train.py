@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -35,8 +36,9 @@ def train(
     if as_json:
         print(report.model_dump_json(indent=2))
         return
-    console = Console()
+    console = Console(highlight=False)
     console.print(_table(report))
+    console.print(_summary(report))
     console.print(f"saved to {settings.path(settings.routing.artifact)}", highlight=False)
 
 
@@ -52,14 +54,19 @@ def run(config: Config, *, data: Path | None = None, seed: int = 0) -> Report:
 
 
 def _table(report: Report) -> Table:
-    summary = (
-        f"{report.examples} queries, {report.folds} folds, seed {report.seed}: "
-        f"accuracy {report.accuracy:.3f}, macro F1 {report.macro_f1:.3f}, "
-        f"calibration error {report.ece_before:.3f} → {report.ece_after:.3f}, "
-        f"category sets {report.mean_set_size:.2f} on average with coverage {report.coverage:.3f}, "
-        f"threshold {report.threshold:.3f} keeps {report.kept:.3f}"
-    )
-    table = Table("category", "examples", "recall", title="on held-out folds", caption=summary, caption_justify="left")
+    table = Table("category", "examples", "recall", title="on held-out folds", box=SIMPLE)
     for row in report.categories:
         table.add_row(row.category, str(row.examples), f"{row.recall:.2f}")
     return table
+
+
+def _summary(report: Report) -> str:
+    return "\n".join(
+        [
+            f"queries            {report.examples} ({report.folds} folds, seed {report.seed})",
+            f"accuracy           {report.accuracy:.3f}, macro F1 {report.macro_f1:.3f}",
+            f"calibration error  {report.ece_before:.3f} before, {report.ece_after:.3f} after temperature scaling",
+            f"category sets      hold the true one in {report.coverage:.3f}, {report.mean_set_size:.2f} each",
+            f"gate               below {report.threshold:.3f} goes to general; {report.kept:.3f} pass",
+        ]
+    )

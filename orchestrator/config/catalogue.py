@@ -29,7 +29,7 @@ def expert_kinds() -> dict[str, type[ExpertSettings]]:
     for entry in sorted(entry_points(group=GROUP)):
         if entry.name in origins:
             if entry.value != origins[entry.name].value:
-                problems.append(f"{_called(entry)}: {_called(origins[entry.name])} has the same name; uninstall one")
+                problems.append(f"{_called(entry)}: the name is taken by {_origin(origins[entry.name])}")
             continue
         origins[entry.name] = entry
         try:
@@ -44,8 +44,11 @@ def expert_kinds() -> dict[str, type[ExpertSettings]]:
 
 
 def _called(entry: EntryPoint) -> str:
-    owner = f" of {entry.dist.name}" if entry.dist else ""
-    return f"expert kind {entry.name!r} ({entry.value}{owner})"
+    return f"expert kind {entry.name!r} ({_origin(entry)})"
+
+
+def _origin(entry: EntryPoint) -> str:
+    return entry.value + (f" of {entry.dist.name}" if entry.dist else "")
 
 
 def _settings(entry: EntryPoint) -> type[ExpertSettings]:

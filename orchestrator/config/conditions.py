@@ -36,7 +36,7 @@ def is_loopback(host: str) -> bool:
 def _reserved(root: Block) -> Iterator[Problem]:
     experts = entries(root, "experts")
     for taken in experts.keys() & RESERVED:
-        message = f"the model name {taken!r} is taken (auto: route, fuse: drafts and verdict); choose another id"
+        message = f"{taken!r} is the name of a model of the service itself; choose another id"
         yield Problem(experts[taken].key, ("experts", taken), message)
 
 

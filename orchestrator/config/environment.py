@@ -57,9 +57,7 @@ class Filler:
     def _value(self, reference: re.Match[str]) -> str:
         name, default = reference["name"], reference["default"]
         if name is None:
-            message = (
-                f"{shown(reference[0])} is no variable: write ${{NAME}} or ${{NAME:-default}}, and $$ for a dollar"
-            )
+            message = f"{shown(reference[0])} is no variable; write ${{NAME}} or ${{NAME:-default}}, $$ for a dollar"
             raise ValueError(message)
         value = self._environment.get(name)
         if default is not None:

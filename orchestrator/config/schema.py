@@ -32,7 +32,12 @@ def json_schema() -> dict[str, Any]:
 
 
 class _FileSchema(GenerateJsonSchema):
-    """Where the file has a number or a switch, `${NAME}` may stand for it."""
+    """Where the file has a number or a switch, `${NAME}` may stand for it; names that are none are refused."""
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Pydantic leaves keys that do not match their pattern to themselves."""
+        described = super().dict_schema(schema)
+        return {**described, "additionalProperties": False} if "patternProperties" in described else described
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
         return _or_variable(super().int_schema(schema))

@@ -147,7 +147,7 @@ class Fusion(Settings):
         default=None, description="the expert that writes the verdict; default: the category's first"
     )
     experts: tuple[str, ...] = Field(
-        default=(), description="experts that draft when the category's own are fewer than two; in this order"
+        default=(), description="experts that draft beside the category's own, in this order, up to max_drafts"
     )
     max_drafts: int = Field(default=5, ge=2, le=16, description="most drafts of one query")
     keep: PositiveInt | None = Field(
@@ -170,6 +170,12 @@ class Serve(Settings):
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, description="largest request body; more is refused with 413"
     )
+
+    @property
+    def key_list(self) -> tuple[str, ...]:
+        """The API keys one by one; none when `keys` is absent or holds only commas and blanks."""
+        joined = self.keys.get_secret_value() if self.keys else ""
+        return tuple(key.strip() for key in joined.split(",") if key.strip())
 
 
 class Launch(Settings):

@@ -100,7 +100,7 @@ def _problem(error: ErrorDetails, model: type[Settings], block: Block) -> Proble
     if error["type"] == "extra_forbidden":
         known = choices(str(where[-1]), known_keys(model, where[:-1]))
         return Problem(found.key or found.node.mark, found.path, f"unknown key{known}")
-    unread = error["type"] in FOREIGN and any(scalar.broken for _, scalar in scalars_in(found.node))
+    unread = error["type"] in FOREIGN and any(scalar.broken for scalar in scalars_in(found.node))
     if found.broken or unread:
         return None
     mark = found.key if where[-1:] == ("[key]",) else None

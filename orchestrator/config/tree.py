@@ -169,16 +169,14 @@ def names(root: Node, *path: str | int) -> list[tuple[Path, Scalar]]:
     return [each for index in range(items) for each in single_name(root, *path, index)]
 
 
-def scalars_in(node: Node | None, path: Path = ()) -> Iterator[tuple[Path, Scalar]]:
-    """Every scalar in a node (none in no node), with its path."""
+def scalars_in(node: Node) -> Iterator[Scalar]:
+    """Every scalar in a node, or the node itself."""
     if isinstance(node, Scalar):
-        yield path, node
-    elif isinstance(node, Items):
-        for index, item in enumerate(node.items):
-            yield from scalars_in(item, (*path, index))
-    elif isinstance(node, Block):
-        for key, entry in node.entries.items():
-            yield from scalars_in(entry.node, (*path, key))
+        yield node
+        return
+    below = node.items if isinstance(node, Items) else (entry.node for entry in node.entries.values())
+    for each in below:
+        yield from scalars_in(each)
 
 
 def written(node: Node) -> str:

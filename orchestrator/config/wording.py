@@ -55,7 +55,7 @@ def _too_short(context: Context) -> str:
 
 def _pattern(context: Context) -> str:
     if context["pattern"] == IDENTIFIER:
-        return "a name has letters, digits, '.', '_' and '-' only, and starts with a letter or a digit"
+        return "a name is letters, digits, '.', '_' and '-', and begins with a letter or a digit"
     return f"must match the pattern {context['pattern']}"
 
 
@@ -90,7 +90,7 @@ def worded(error: ErrorDetails, node: Node, *, whole: Node) -> str:
 def _redacted(message: str, whole: Node) -> str:
     """The message on one line, with what the environment put into the file replaced by what the file says."""
     secrets: dict[str, str] = {}
-    for _, scalar in scalars_in(whole):
+    for scalar in scalars_in(whole):
         if scalar.values:
             secrets[scalar.text] = scalar.written
             secrets |= {value: placeholder for placeholder, value in scalar.values.items()}

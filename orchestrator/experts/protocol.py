@@ -16,7 +16,11 @@ State = Literal["starting", "up", "down"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What an expert can do; the router never sends it what it cannot."""
+    """What an expert can do; the router never sends it what it cannot.
+
+    chat: writes what any prompt asks for, so that it can read passages, extract arguments or write a verdict.
+    tools: takes the client's tool definitions. score: implements `Scorer`. retrieve: implements `Searcher`.
+    """
 
     chat: bool = True
     stream: bool = True

@@ -18,7 +18,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
 from orchestrator.service.chat import chat_completions
 from orchestrator.service.errors import error_response, plain_error
-from orchestrator.service.keys import KeyGuard, split_keys
+from orchestrator.service.keys import KeyGuard
 from orchestrator.service.openapi import document_chat
 from orchestrator.service.routes import router
 
@@ -48,9 +48,8 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
     app.add_exception_handler(OrchestratorError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
-    keys = split_keys(config.serve.keys.get_secret_value() if config.serve.keys else None)
-    if keys:
-        app.add_middleware(KeyGuard, keys=keys)
+    if config.serve.key_list:
+        app.add_middleware(KeyGuard, keys=config.serve.key_list)
     return app
 
 

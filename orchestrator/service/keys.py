@@ -11,14 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orchestrator.errors import NotAuthorized
 from orchestrator.service.errors import error_response
 
-__all__ = ["KeyGuard", "split_keys"]
+__all__ = ["KeyGuard"]
 
 OPEN_PATHS = frozenset({"/health", "/health/ready", "/version"})
-
-
-def split_keys(keys: str | None) -> tuple[str, ...]:
-    """The keys of `serve.keys`, which are separated by commas."""
-    return tuple(key.strip() for key in (keys or "").split(",") if key.strip())
 
 
 class KeyGuard:

@@ -81,7 +81,7 @@ class Chooser:
         if self._config.fusion.verdict is not None:
             return self._config.fusion.verdict
         candidates = [*self._plans.plan(category).experts, *self._plans.plan(self._config.general).experts]
-        return next((expert for expert in candidates if self._registry[expert].capabilities.chat), None)
+        return next((expert for expert in candidates if self._registry.settings(expert).chats), None)
 
     def _usable(self, experts: Sequence[str], request: ChatRequest) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
         """The experts in the order to try: refused ones out, those that are down last (they may be back)."""

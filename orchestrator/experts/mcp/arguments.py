@@ -19,7 +19,8 @@ from referencing.exceptions import Unresolvable
 __all__ = ["Signature", "filled", "read_arguments"]
 
 _QUERY = "{query}"
-_REPLY_CHARS = 65_536  # of a reply: arguments are short, and looking for JSON in a flood is not
+_REPLY_CHARS = 65_536  # of a reply that are looked at, and
+_TRIES = 32  # braces at which an object may begin: arguments are short, and looking for them in a flood is not
 _PROBLEM_CHARS = 400  # of a problem's text, which quotes the arguments
 
 
@@ -75,13 +76,17 @@ def read_arguments(reply: str) -> dict[str, Any]:
     """
     text = reply[:_REPLY_CHARS]
     decoder = json.JSONDecoder(parse_constant=_refuse)
-    start = text.find("{")
-    while start >= 0:
+    start = -1
+    for _ in range(_TRIES):
+        start = text.find("{", start + 1)
+        if start < 0:
+            break
         try:
-            found, _ = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            start = text.find("{", start + 1)
+            found, _end = decoder.raw_decode(text, start)
+        except ValueError:
             continue
+        except RecursionError:
+            break
         return dict(found)
     message = "the reply holds no JSON object"
     raise ValueError(message)

@@ -119,7 +119,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - supervised border; often an ExceptionGroup of the transport
             self._down(self._reason(error))
         except BaseException:
-            self._down("not in service any more")
+            self._set(Condition(state="starting", reason="not in service"))  # until another owner takes over
             raise
         if self.condition.reason != self._logged:
             self._logged = self.condition.reason

@@ -33,7 +33,7 @@ _MOST_BYTES = 262_144  # of a result, text and data: more is no answer to a ques
 class McpExpert:
     """Calls one tool. Where its arguments come from is settled by the settings, or by a signature with one string."""
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(chat=False)
 
     def __init__(self, id: str, settings: McpSettings, site: Site) -> None:  # noqa: A002 - the contract's name
         self.id = id

@@ -40,7 +40,7 @@ _AGAIN_S = 30.0  # between attempts to get ready: a corpus that is mended is fou
 class RetrieverExpert:
     """Searches one corpus with one or several indexes."""
 
-    capabilities = Capabilities(retrieve=True)
+    capabilities = Capabilities(chat=False, retrieve=True)
 
     def __init__(self, id: str, settings: RetrieverSettings, site: Site) -> None:  # noqa: A002 - the contract's name
         self.id = id

@@ -94,6 +94,6 @@ class Replicas:
         """Up while any server is well."""
         if any(replica.trouble == "" for replica in self.all):
             return Condition(state="up")
-        if all(replica.trouble is None for replica in self.all):
+        if any(replica.trouble is None for replica in self.all):
             return Condition(state="starting", reason="no health probe yet")
         return Condition(state="down", reason="; ".join(f"{each.shown}: {each.trouble}" for each in self.all))

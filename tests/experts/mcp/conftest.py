@@ -9,9 +9,10 @@ from typing import Any
 import anyio
 import pytest
 import uvicorn
+from mcp import MCPError
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ResourceLink, TextContent
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ResourceLink, TextContent
 from pydantic import BaseModel, Field
 
 from orchestrator.config.kinds import McpServerSettings, McpSettings
@@ -48,7 +49,7 @@ class WeatherServer:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Reachable inside the block; always at the same address."""
-        listener = socket.create_server(("127.0.0.1", self.port))
+        listener = socket.create_server(("127.0.0.1", self.port))  # closed by the server
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._recorded(self._tools().streamable_http_app()),
@@ -107,6 +108,10 @@ class WeatherServer:
         def flood(text: str) -> str:
             return text * 300_000
 
+        @server.tool()
+        def refuse(what: str) -> str:
+            raise MCPError(INVALID_PARAMS if what == "params" else INTERNAL_ERROR, f"wrong {what}")
+
         return server
 
 
@@ -116,6 +121,12 @@ async def weather() -> AsyncIterator[WeatherServer]:
     server = WeatherServer()
     async with server.listening():
         yield server
+
+
+@pytest.fixture
+async def silent_weather() -> WeatherServer:
+    """The server, not listening yet."""
+    return WeatherServer()
 
 
 class Place:

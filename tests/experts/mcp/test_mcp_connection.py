@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from orchestrator.config.kinds import McpServerSettings
-from orchestrator.errors import ExpertFailed, ExpertTimeout, ExpertUnavailable
+from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts.mcp.connection import Pace, connection_of
 from orchestrator.experts.mcp.transport import ErrorLog
 from orchestrator.testing import in_service
@@ -125,7 +125,7 @@ async def test_the_next_expert_takes_over_when_the_owner_leaves(weather: Any, pl
             await connection.reached("up")
             assert (await second.draft(asked("two"), _nowhere)).text == "two"
             later.cancel_scope.cancel()
-    assert connection.condition.state == "down"
+    assert connection.condition.state == "starting"
 
 
 async def test_headers_reach_an_http_server(weather: Any, place: Any, asked: Any) -> None:
@@ -139,26 +139,25 @@ async def test_headers_reach_an_http_server(weather: Any, place: Any, asked: Any
 
 
 async def test_an_http_server_that_goes_fails_calls_at_once_and_comes_back(
-    place: Any, asked: Any, weather: Any
+    place: Any, asked: Any, silent_weather: Any
 ) -> None:
     """Specified: as a process does; the next call finds that it is gone."""
-    server = type(weather)()
+    server = silent_weather
     with anyio.fail_after(30):
-        async with server.listening():
-            expert = place.expert(server.settings, tool="echo")
-            connection = place.connection(server.settings)
-            keep = in_service(expert)
-            await keep.__aenter__()
-            assert (await expert.draft(asked("one"), _nowhere)).text == "one"
-        with pytest.raises(ExpertUnavailable):
-            await expert.draft(asked("two"), _nowhere)
-        assert expert.condition.state == "down"
-        with pytest.raises(ExpertUnavailable):
-            await expert.draft(asked("three"), _nowhere)
-        async with server.listening():
-            await connection.reached("up")
-            assert (await expert.draft(asked("four"), _nowhere)).text == "four"
-            await keep.__aexit__(None, None, None)
+        async with anyio.create_task_group() as group:
+            async with server.listening():
+                expert = place.expert(server.settings, tool="echo")
+                connection = place.connection(server.settings)
+                await group.start(expert.serve)
+                assert (await expert.draft(asked("one"), _nowhere)).text == "one"
+            for question in ("two", "three"):
+                with pytest.raises(ExpertUnavailable):
+                    await expert.draft(asked(question), _nowhere)
+            assert expert.condition.state == "down"
+            async with server.listening():
+                await connection.reached("up")
+                assert (await expert.draft(asked("four"), _nowhere)).text == "four"
+                group.cancel_scope.cancel()
     assert [call["text"] for call in server.calls] == ["one", "four"]
 
 
@@ -171,9 +170,9 @@ async def test_an_http_server_that_is_not_there_is_a_condition(place: Any, unuse
             assert expert.condition.reason.startswith("ConnectError: ")
 
 
-async def test_an_idle_connection_looks_after_its_server(place: Any, weather: Any) -> None:
+async def test_an_idle_connection_looks_after_its_server(place: Any, silent_weather: Any) -> None:
     """Ours: without any call it notices that an HTTP server is gone."""
-    server = type(weather)()
+    server = silent_weather
     pace = Pace(retry_s=0.01, most_s=0.05, relist_s=0.05)
     with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
@@ -214,16 +213,18 @@ async def test_a_late_or_cancelled_call_leaves_others_alone(weather: Any, place:
     assert answers == ["kept"]
 
 
-async def test_what_the_server_refuses_is_a_failure(weather: Any, place: Any) -> None:
-    """Ours: a tool that the server does not know is an error of the protocol; the connection stands."""
-    expert = place.expert(weather.settings, tool="echo")
-    connection = place.connection(weather.settings)
+@pytest.mark.parametrize(("question", "kind"), [("params", ExpertRejected), ("server", ExpertFailed)])
+async def test_an_error_of_the_protocol_leaves_the_connection(
+    weather: Any, place: Any, asked: Any, question: str, kind: type[ExpertError]
+) -> None:
+    """Specified: wrong parameters are a refusal, anything else a failure; the connection stands."""
+    expert = place.expert(weather.settings, tool="refuse")
     with anyio.fail_after(20):
         async with in_service(expert):
-            with pytest.raises(ExpertFailed) as caught:
-                await connection.call("none", {}, expert="tool", timeout_s=5)
-            assert caught.value.expert == "tool"
-            assert connection.condition.state == "up"
+            with pytest.raises(kind) as caught:
+                await expert.draft(asked(question), _nowhere)
+            assert expert.condition.state == "up"
+    assert str(caught.value) == f"wrong {question}"
 
 
 def test_a_log_is_cut_when_it_is_long(tmp_path: Path) -> None:

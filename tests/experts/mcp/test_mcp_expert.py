@@ -18,9 +18,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_it_keeps_the_contract_of_experts(weather: Any, place: Any) -> None:
     """Specified: with a template, and with a query in the one string."""
+    assert isinstance(place.expert(weather.settings, tool="echo"), Supervised)
     for settings in ({"tool": "echo"}, {"tool": "weather", "arguments": {"city": "{query}", "days": 2}}):
         expert = place.expert(weather.settings, **settings)
-        assert isinstance(expert, Supervised)
         async with in_service(expert):
             assert expert.condition.state == "up"
             await check_expert(expert)
@@ -91,9 +91,9 @@ async def test_a_flood_is_no_answer(weather: Any, place: Any, asked: Any, emitte
     [
         (
             {"tool": "get_weather"},
-            "no tool 'get_weather' (known: album, echo, flood, hold, weather; did you mean 'weather'?)",
+            "no tool 'get_weather' (known: album, echo, flood, hold, refuse, weather; did you mean 'weather'?)",
         ),
-        ({"tool": "zzz"}, "no tool 'zzz' (known: album, echo, flood, hold, weather)"),
+        ({"tool": "zzz"}, "no tool 'zzz' (known: album, echo, flood, hold, refuse, weather)"),
         (
             {"tool": "weather"},
             "tool 'weather' does not require just one string: give 'arguments' or 'arguments_by'",

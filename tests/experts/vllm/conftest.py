@@ -4,14 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import anyio
 import pytest
 
 from orchestrator.config.kinds import VllmSettings
 from orchestrator.experts import Expert, Site
 from orchestrator.experts.vllm.expert import VllmExpert
 from orchestrator.testing import FakeVLLM
-from orchestrator.types import ChatRequest
 
 Hire = Callable[..., VllmExpert]
 
@@ -49,16 +47,3 @@ async def server() -> AsyncIterator[FakeVLLM]:
 def expert(hire: Hire, server: FakeVLLM) -> VllmExpert:
     """An expert on that server."""
     return hire(model="fake-model", replicas=[server.url])
-
-
-@pytest.fixture
-def asking() -> Callable[..., ChatRequest]:
-    """Builds a request with one user message; keyword arguments are further fields of its body."""
-
-    def build(*, left_s: float = 10.0, **fields: Any) -> ChatRequest:
-        messages = [{"role": "user", "content": "What is the capital of France?"}]
-        return ChatRequest(
-            body={"model": "auto", "messages": messages, **fields}, deadline=anyio.current_time() + left_s
-        )
-
-    return build

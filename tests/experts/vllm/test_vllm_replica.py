@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.experts.vllm.replica import Replicas
+from orchestrator.experts import Condition
+from orchestrator.experts.vllm.replica import Replica, Replicas
 
 URLS = ("http://one:8000", "http://two:8000", "http://three:8000")
 
@@ -88,7 +89,7 @@ def test_no_server_is_picked_twice_for_one_request(states: list[tuple[int, bool]
         replica.in_flight = in_flight
         if ejected:
             replicas.eject(replica, 0.0)
-    tried = []
+    tried: list[Replica] = []
     while (picked := replicas.pick(0.0, tried=tried)) is not None:
         tried.append(picked)
     assert sorted(replica.url for replica in tried) == sorted(URLS)
@@ -98,10 +99,13 @@ def test_condition_is_starting_then_up_while_any_server_is_well() -> None:
     """Down says why, server by server, and shows no password."""
     replicas = Replicas(("http://one:8000", "http://user:secret@two:8000"))
     one, two = replicas.all
-    assert replicas.condition.state == "starting"
-    replicas.probed(one, "refused")
-    replicas.probed(two, "")
-    assert replicas.condition.state == "up"
-    replicas.probed(two, "timeout")
-    assert replicas.condition.state == "down"
-    assert replicas.condition.reason == "http://one:8000: refused; http://two:8000: timeout"
+    seen = [replicas.condition]
+    for replica, trouble in ((one, "refused"), (two, ""), (two, "timeout")):
+        replicas.probed(replica, trouble)
+        seen.append(replicas.condition)
+    assert seen == [
+        Condition(state="starting", reason="no health probe yet"),
+        Condition(state="starting", reason="no health probe yet"),
+        Condition(state="up"),
+        Condition(state="down", reason="http://one:8000: refused; http://two:8000: timeout"),
+    ]

@@ -1,5 +1,7 @@
 """The event splitter: the same events however the stream is cut."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ def test_events_do_not_depend_on_where_the_stream_is_cut(cuts: list[int]) -> Non
     """Specified (STYLE, 3.8): any cut gives the events of the whole."""
     splitter = EventSplitter()
     places = [0, *sorted(cuts), len(STREAM)]
-    pieces = [STREAM[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [STREAM[start:end] for start, end in pairwise(places)]
     assert [event for piece in pieces for event in splitter.feed(piece)] == EVENTS
 
 

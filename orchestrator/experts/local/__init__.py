@@ -1,0 +1,1 @@
+"""Small language models in this process, through transformers on the CPU."""

@@ -1,0 +1,127 @@
+"""A small language model in this process as an expert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import anyio
+from anyio.abc import TaskStatus
+
+from orchestrator.config.kinds import LocalSettings
+from orchestrator.errors import ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.experts.local.conversation import conversation
+from orchestrator.experts.local.generation import Generation, Sampler, Scoring
+from orchestrator.experts.local.model import LoadedModel
+from orchestrator.experts.local.options import BadRequest, Options
+from orchestrator.experts.local.shared import SharedModel
+from orchestrator.experts.local.speech import Speech
+from orchestrator.experts.local.weights import source_of
+from orchestrator.experts.protocol import Capabilities, Condition, TokenLogprobs
+from orchestrator.experts.site import Site
+from orchestrator.types import ChatRequest, Draft, Emit
+
+__all__ = ["LocalExpert"]
+
+T = TypeVar("T")
+
+
+class LocalExpert:
+    """Experts that name the same model share it; they differ in their system prompt and defaults."""
+
+    capabilities = Capabilities(score=True)
+
+    def __init__(self, expert_id: str, settings: LocalSettings, site: Site) -> None:
+        def load() -> LoadedModel:
+            return LoadedModel(source_of(settings.model, folder=site.folder, cache=site.cache))
+
+        self.id = expert_id
+        self._settings = settings
+        self._shared = site.share(("local", settings.model), lambda: SharedModel(settings.model, load))
+
+    @property
+    def condition(self) -> Condition:
+        """As the model is."""
+        return self._shared.condition
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Load the model, unless an expert that shares it has."""
+        await self._shared.load()
+        task_status.started()
+        await anyio.sleep_forever()
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        with anyio.move_on_after(request.left_s):
+            speech = Speech(self.id, emit if request.stream else None)
+            with self._refusing():
+                options = Options.of(request.body)
+            model, prompt = await self._prompt(request)
+            generation = self._generation(model, prompt, options)
+            async with self._shared.turn():
+                while generation.finish_reason is None:
+                    await speech.say(await self._work(generation.step))
+            return await speech.end(generation.finish_reason, generation.usage, with_usage=options.with_usage)
+        raise ExpertTimeout(self.id, "no whole answer before the deadline")
+
+    async def score(self, request: ChatRequest, answer: str) -> TokenLogprobs:
+        """How likely the model finds this answer to the request's messages; of the answer alone, no end token.
+
+        Raises:
+            ExpertError: as `draft` does.
+        """
+        with anyio.move_on_after(request.left_s):
+            model, prompt = await self._prompt(request)
+            tokens = await self._work(partial(model.tokens, answer))
+            self._check_room(model, prompt=len(prompt), answer=len(tokens))
+            scoring = Scoring(model, prompt, tokens)
+            async with self._shared.turn():
+                while not scoring.over:
+                    await self._work(scoring.step)
+            return scoring.result
+        raise ExpertTimeout(self.id, "no score before the deadline")
+
+    async def _prompt(self, request: ChatRequest) -> tuple[LoadedModel, list[int]]:
+        """The model, once it is loaded, and the request's messages as its tokens."""
+        with self._refusing():
+            messages = conversation(request.body.get("messages"), system=self._settings.system)
+        model = await self._shared.loaded()
+        if model is None:
+            raise ExpertUnavailable(self.id, f"the model is not loaded: {self.condition.reason}")
+        prompt = await self._work(partial(model.prompt, messages))
+        self._check_room(model, prompt=len(prompt), answer=1)
+        return model, prompt
+
+    def _generation(self, model: LoadedModel, prompt: list[int], options: Options) -> Generation:
+        temperature = self._settings.temperature if options.temperature is None else options.temperature
+        top_p = 1.0 if options.top_p is None else options.top_p
+        return Generation(
+            model,
+            prompt,
+            sampler=Sampler(temperature=temperature, top_p=top_p, seed=options.seed),
+            limit=min(options.limit or self._settings.max_tokens, model.context - len(prompt)),
+            stops=options.stops,
+        )
+
+    def _check_room(self, model: LoadedModel, *, prompt: int, answer: int) -> None:
+        """Reject what does not fit; lengths in tokens."""
+        if prompt + answer > model.context:
+            lengths = f"the prompt has {prompt} tokens and the answer at least {answer}"
+            raise ExpertRejected(self.id, f"messages: {lengths}; the model takes {model.context} together")
+
+    async def _work(self, step: Callable[[], T]) -> T:
+        with self._refusing():
+            try:
+                return await self._shared.work(step)
+            except BadRequest:
+                raise
+            except Exception as error:
+                raise ExpertFailed(self.id, f"{type(error).__name__}: {error}") from error
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except BadRequest as error:
+            raise ExpertRejected(self.id, str(error)) from error

@@ -1,0 +1,121 @@
+"""One answer in the making, and one answer being scored, each in steps of bounded length that a thread runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from orchestrator.experts.local.model import PIECE_TOKENS, LoadedModel
+from orchestrator.experts.local.text import AnswerText
+from orchestrator.experts.protocol import TokenLogprobs
+from orchestrator.types import Usage
+
+__all__ = ["Generation", "Sampler", "Scoring"]
+
+
+class Sampler:
+    """Chooses the next token.
+
+    temperature: 0 takes the likeliest token. top_p: share of the probability, in (0, 1], that may be chosen from.
+    seed: the same seed chooses the same tokens; None is different every time.
+    """
+
+    def __init__(self, *, temperature: float, top_p: float = 1.0, seed: int | None = None) -> None:
+        self._temperature = temperature
+        self._top_p = top_p
+        self._random = torch.Generator()
+        if seed is None:
+            self._random.seed()
+        else:
+            self._random.manual_seed(seed % 2**63)
+
+    def pick(self, logits: torch.Tensor) -> int:
+        """A token id; `logits` is float32 [vocabulary]."""
+        if self._temperature == 0:
+            return int(logits.argmax())
+        # Against the largest, so that a temperature near 0 gives -inf for the others and not inf for all.
+        probabilities = torch.softmax((logits - logits.max()) / self._temperature, dim=-1)
+        ordered, tokens = probabilities.sort(descending=True)
+        # The smallest set that holds top_p, the token that crosses it included (Holtzman et al. 2020, section 3.1).
+        ordered[ordered.cumsum(dim=-1) - ordered >= self._top_p] = 0
+        return int(tokens[torch.multinomial(ordered, 1, generator=self._random)])
+
+
+class Generation:
+    """Reads a prompt, then generates token by token until an end, a stop text or the limit.
+
+    finish_reason: `stop` or `length` once it is over, None before.
+    """
+
+    def __init__(
+        self, model: LoadedModel, prompt: Sequence[int], *, sampler: Sampler, limit: int, stops: Sequence[str] = ()
+    ) -> None:
+        self.finish_reason: str | None = None
+        self._model = model
+        self._sampler = sampler
+        self._limit = limit
+        self._text = AnswerText(model.text, stops)
+        self._cache = model.new_cache()
+        self._unread = list(prompt)
+        self._prompt_tokens = len(prompt)
+        self._tokens = 0
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens so far; the one that ended the answer counts, as vLLM counts it."""
+        return Usage(input_tokens=self._prompt_tokens, output_tokens=self._tokens)
+
+    def step(self) -> str:
+        """Read a piece of the prompt or generate one token; the text that is certain now, often none."""
+        piece, self._unread = self._unread[:PIECE_TOKENS], self._unread[PIECE_TOKENS:]
+        logits = self._model.read(piece, self._cache)
+        return "" if self._unread else self._take(self._sampler.pick(logits[-1]))
+
+    def _take(self, token: int) -> str:
+        self._tokens += 1
+        self._unread = [token]
+        if token in self._model.ends:
+            self.finish_reason = "stop"
+            return self._text.close()
+        text = self._text.add(token)
+        if self._tokens == self._limit:
+            self.finish_reason = "length"
+            text += self._text.close()
+        if self._text.stopped:
+            self.finish_reason = "stop"
+        return text
+
+
+class Scoring:
+    """Reads a prompt and a given answer, and notes how likely each token of the answer was."""
+
+    def __init__(self, model: LoadedModel, prompt: Sequence[int], answer: Sequence[int]) -> None:
+        self._model = model
+        self._cache = model.new_cache()
+        self._unread = [*prompt, *answer[:-1]]
+        self._answer = list(answer)
+        self._logprobs: list[float] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether every token has its log-probability."""
+        return len(self._logprobs) == len(self._answer)
+
+    def step(self) -> None:
+        """Read one piece."""
+        piece, self._unread = self._unread[:PIECE_TOKENS], self._unread[PIECE_TOKENS:]
+        # Logits after a token are those of the next: of the answer's tokens, so many stand after what this piece ends.
+        known = len(self._answer) - len(self._unread)
+        keep = max(0, min(len(piece), known - len(self._logprobs)))
+        logits = self._model.read(piece, self._cache, keep=max(1, keep))
+        if keep:
+            targets = torch.tensor(self._answer[len(self._logprobs) : len(self._logprobs) + keep])
+            logprobs = torch.log_softmax(logits[-keep:], dim=-1).gather(1, targets[:, None])[:, 0]
+            self._logprobs.extend(logprobs.tolist())
+
+    @property
+    def result(self) -> TokenLogprobs:
+        """The answer's tokens as text, and their log-probabilities."""
+        tokens = tuple(self._model.text([token]) for token in self._answer)
+        return TokenLogprobs(tokens=tokens, logprobs=tuple(self._logprobs))

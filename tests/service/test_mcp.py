@@ -1,0 +1,64 @@
+"""The orchestrator as an MCP server, over real stdio, with a real client."""
+
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.cli.test_verbs import CONFIG, orchestrator
+
+pytestmark = pytest.mark.anyio
+
+SERVER = '''
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("adder")
+
+
+@server.tool()
+def add(text: str) -> str:
+    """Say what was said."""
+    return f"you said {text}"
+
+
+server.run()
+'''
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained configuration with one real tool."""
+    folder = tmp_path_factory.mktemp("mcp")
+    (folder / "server.py").write_text(SERVER, encoding="utf-8")
+    working = "server: {command: python, args: [server.py]}, tool: add"
+    config = CONFIG.replace("server: {command: no-such-program}, tool: t", working)
+    (folder / "experts.yaml").write_text(config, encoding="utf-8")
+    assert orchestrator("train", cwd=folder).returncode == 0
+    return folder
+
+
+async def test_an_agent_asks_routes_and_lists(folder: Path) -> None:
+    """All three tools with typed results; an unknown model is an error that the agent can read."""
+    parameters = StdioServerParameters(
+        command=sys.executable, args=["-m", "orchestrator", "mcp", "experts.yaml"], cwd=folder
+    )
+    with anyio.fail_after(90):
+        async with Client(parameters) as client:
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            answer = await client.call_tool("ask", {"query": "add one and two"})
+            route = await client.call_tool("route", {"query": "add one and two"})
+            experts = await client.call_tool("list_experts")
+            wrong = await client.call_tool("ask", {"query": "hi", "model": "gpt-9"})
+    assert list(tools) == ["ask", "route", "list_experts"]
+    assert all(tool.output_schema for tool in tools.values())
+    assert answer.structured_content is not None
+    assert answer.structured_content["answer"] == "you said add one and two"
+    assert answer.structured_content["expert"] == "tool"
+    assert route.structured_content is not None
+    assert route.structured_content["choose"]["experts"] == ["tool"]
+    assert experts.structured_content is not None
+    assert [entry["id"] for entry in experts.structured_content["experts"]] == ["tool"]
+    assert wrong.is_error
+    assert "does not exist" in str(wrong.content)
