@@ -3,16 +3,17 @@
 from fractions import Fraction
 
 from arithmetic_parser import parsed
-from arithmetic_tree import Node, Operation, text_of
+from arithmetic_tree import Operation, text_of
 from arithmetic_values import Irrational, value_of
 from arithmetic_words import tokens_of
-from decimal_text import SHORT_DIGITS, VALUE_DIGITS, exact_decimal, rounded_decimal
+from figures import figure_of
 from pydantic import Field
 from tool_questions import Answer, NotAnswerable, plain_question
 
 __all__ = ["Calculation", "calculate"]
 
 _MAX_DIGITS = 1_000
+_TOO_LARGE = 10**_MAX_DIGITS
 _MAX_FRACTION_CHARACTERS = 200
 _MAX_LINE_FRACTION = 40
 
@@ -23,7 +24,7 @@ class Calculation(Answer):
     expression: str = Field(description="the calculation as it was understood, in symbols")
     value: str = Field(description="the result as a decimal; rounded to 16 significant digits where `exact` is false")
     fraction: str | None = Field(
-        description="the exact result in lowest terms, where it is rational, not whole and not longer than 200 characters"
+        description="the exact result in lowest terms, where it is rational, not whole and not too long"
     )
     exact: bool = Field(description="whether `value` is the result itself and not a rounding of it")
 
@@ -36,31 +37,20 @@ def calculate(sentence: str) -> Calculation:
     """
     node = parsed(tokens_of(plain_question(sentence)))
     value = value_of(node)
-    decimal = exact_decimal(value) if isinstance(value, Fraction) else None
-    if decimal is not None and len(decimal) > _MAX_DIGITS:
+    if isinstance(value, Fraction) and abs(value) >= _TOO_LARGE:
         raise NotAnswerable(f"the result has more than {_MAX_DIGITS:,} digits")
-    expression = text_of(node)
-    fraction = _fraction_text(value)
+    figure = figure_of(value, longest=2 * _MAX_DIGITS) if isinstance(value, Fraction) else value.figure()
+    expression, fraction = text_of(node), _fraction_text(value)
+    told = fraction is None or len(fraction) > _MAX_LINE_FRACTION or fraction == expression.replace(" ", "")
+    middle = "" if figure.exact or told else f" = {fraction}"
+    unit = "%" if isinstance(node, Operation) and node.symbol == "as a percentage of" else ""
     return Calculation(
         expression=expression,
-        value=_rounded(value, VALUE_DIGITS) if decimal is None else decimal,
+        value=figure.full,
         fraction=fraction,
-        exact=decimal is not None,
-        answer=_line(expression, value, decimal, fraction) + ("%" if _is_percentage(node) else ""),
+        exact=figure.exact,
+        answer=f"{expression}{middle} {figure.equation}{unit}",
     )
-
-
-def _line(expression: str, value: Fraction | Irrational, decimal: str | None, fraction: str | None) -> str:
-    """'17% of 4310 = 732.7', '1 / 3 = 1/3 ≈ 0.3333333333', 'sqrt(2) ≈ 1.414213562'."""
-    if decimal is not None:
-        return f"{expression} = {decimal}"
-    known = fraction is None or len(fraction) > _MAX_LINE_FRACTION or fraction == expression.replace(" ", "")
-    middle = "" if known else f" = {fraction}"
-    return f"{expression}{middle} ≈ {_rounded(value, SHORT_DIGITS)}"
-
-
-def _rounded(value: Fraction | Irrational, digits: int) -> str:
-    return rounded_decimal(value, digits) if isinstance(value, Fraction) else value.rounded(digits)
 
 
 def _fraction_text(value: Fraction | Irrational) -> str | None:
@@ -68,7 +58,3 @@ def _fraction_text(value: Fraction | Irrational) -> str | None:
         return None
     text = str(value)
     return text if len(text) <= _MAX_FRACTION_CHARACTERS else None
-
-
-def _is_percentage(node: Node) -> bool:
-    return isinstance(node, Operation) and node.symbol == "as a percentage of"

@@ -6,10 +6,9 @@ Where English leaves open what belongs to what ("the sum of 3 and 5 times 2") it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
-from functools import reduce
 from typing import cast
 
+from arithmetic_commands import AROUND_INFIX, FUNCTIONS, LISTS, PAIRS, POSTFIXES, summed
 from arithmetic_tree import (
     OF,
     POSTFIX,
@@ -17,7 +16,6 @@ from arithmetic_tree import (
     PRODUCT,
     SHARE,
     UNARY,
-    Absolute,
     Factorial,
     Negated,
     Node,
@@ -35,49 +33,7 @@ from tool_questions import NotAnswerable
 __all__ = ["parsed"]
 
 _MAX_DEPTH = 40
-_TWO, _THREE = Number(Fraction(2)), Number(Fraction(3))
 _STARTS_OPERAND = ("number", "pi", "function", "command", "open")
-
-_POSTFIXES: dict[str, Callable[[Node], Node]] = {
-    "%": Percent,
-    "!": Factorial,
-    "squared": lambda node: Operation("^", node, _TWO),
-    "cubed": lambda node: Operation("^", node, _THREE),
-}
-_FUNCTIONS: dict[str, Callable[[Node], Node]] = {
-    **_POSTFIXES,
-    "abs": Absolute,
-    "-": Negated,
-    "double": lambda node: Operation("*", _TWO, node),
-    "triple": lambda node: Operation("*", _THREE, node),
-}
-# What stands between the two operands of a command, and what the command does with them.
-_PAIRS: dict[str, tuple[tuple[str, ...], Callable[[Node, Node], Node]]] = {
-    "subtract": (("from",), lambda first, second: Operation("-", second, first)),
-    "multiply": (("by", "and", "with"), lambda first, second: Operation("*", first, second)),
-    "divide": (("by", "and"), lambda first, second: Operation("/", first, second)),
-    "increase": (("by",), lambda first, second: Operation("+", first, second)),
-    "decrease": (("by",), lambda first, second: Operation("-", first, second)),
-    "difference": (("and",), lambda first, second: Absolute(Operation("-", first, second))),
-    "share": (("is",), lambda first, second: Operation("as a percentage of", second, first)),
-    "fit": (("into",), lambda first, second: Operation("/", second, first)),
-}
-# The same for two operands of another operation: "the remainder of 17 divided by 5".
-_AROUND_INFIX: dict[str, tuple[str, Callable[[Node, Node], Node]]] = {
-    "remainder": ("/", lambda first, second: Operation("mod", first, second)),
-    "portion": ("of", lambda first, second: Operation("as a percentage of", first, second)),
-}
-
-
-def _summed(items: Sequence[Node]) -> Node:
-    return reduce(lambda first, second: Operation("+", first, second), items)
-
-
-_LISTS: dict[str, Callable[[Sequence[Node]], Node]] = {
-    "sum": _summed,
-    "product": lambda items: reduce(lambda first, second: Operation("*", first, second), items),
-    "average": lambda items: Operation("/", _summed(items), Number(Fraction(len(items)))),
-}
 
 
 def parsed(tokens: Sequence[Token]) -> Node:
@@ -106,10 +62,19 @@ class _Parser:
         self.tokens = tokens
         self.position = 0
         self.depth = 0
+        self._readers: dict[Kind, Callable[[str], Node]] = {
+            "pi": lambda _: Pi(),
+            "open": self._enclosed,
+            "function": self._function,
+            "command": self._command,
+            "infix": self._signed,
+        }
 
     def finish(self) -> None:
-        """Raises:
-        NotAnswerable: tokens are left over.
+        """The end of the tokens.
+
+        Raises:
+            NotAnswerable: some are left over.
         """
         token = self._next()
         if token is None:
@@ -148,24 +113,23 @@ class _Parser:
         if token is None:
             raise NotAnswerable("a number is missing at the end" if self.tokens else "there is no calculation in this")
         self.position += 1
-        match token.kind:
-            case "number":
-                return Number(token.value)
-            case "pi":
-                return Pi()
-            case "open":
-                inside = self.expression(SHARE)
-                self._expect("close", ")", "a parenthesis is opened and not closed")
-                return inside
-            case "function":
-                return self._function(token.name)
-            case "command":
-                return self._command(token.name)
-            case "infix" if token.name == "-":
-                return Negated(self.expression(UNARY))
-            case "infix" if token.name == "+":
-                return self.expression(UNARY)
-        raise NotAnswerable(f"a number should stand before {token.name!r}")
+        if token.kind == "number":
+            return Number(token.value)
+        read = self._readers.get(token.kind)
+        if read is None:
+            raise NotAnswerable(f"a number should stand before {token.name!r}")
+        return read(token.name)
+
+    def _enclosed(self, _: str) -> Node:
+        inside = self.expression(SHARE)
+        self._expect("close", ")", "a parenthesis is opened and not closed")
+        return inside
+
+    def _signed(self, name: str) -> Node:
+        if name not in ("+", "-"):
+            raise NotAnswerable(f"a number should stand before {name!r}")
+        operand = self.expression(UNARY)
+        return Negated(operand) if name == "-" else operand
 
     def _postfixed(self, left: Node, token: Token) -> Node:
         following = self._next()
@@ -173,7 +137,7 @@ class _Parser:
             raise NotAnswerable("'!!' has two meanings; write (5!)! for the factorial of a factorial")
         if token.name == "%" and following is not None and following.kind in _STARTS_OPERAND:
             raise NotAnswerable("after % there should be 'of'; for a remainder write 'mod', as in 17 mod 5")
-        return _POSTFIXES[token.name](left)
+        return POSTFIXES[token.name](left)
 
     def _is_double_factorial(self) -> bool:
         return self.position >= 2 and self.tokens[self.position - 2].name == "!"  # noqa: PLR2004 - two tokens back
@@ -194,20 +158,20 @@ class _Parser:
             operand = self.expression(POWER if name == "-" else OF)
         if name.startswith("root "):
             return Root(int(name.removeprefix("root ")), operand)
-        return _FUNCTIONS[name](operand)
+        return FUNCTIONS[name](operand)
 
     def _command(self, name: str) -> Node:
         if name == "add":
             return self._closed(self._addition(), before=("+", "-"))
-        if name in _LISTS:
+        if name in LISTS:
             return self._closed(self._listed(name), before=("+", "-") if name == "sum" else ())
-        if name in _AROUND_INFIX:
-            infix, build = _AROUND_INFIX[name]
+        if name in AROUND_INFIX:
+            infix, build = AROUND_INFIX[name]
             first = self.expression(UNARY)
             self._accept("link", "is")
             self._expect("infix", infix, f"after 'the {name}' two numbers should follow")
         else:
-            links, build = _PAIRS[name]
+            links, build = PAIRS[name]
             first = self.expression(SHARE)
             self._expect("link", links, f"{name!r} needs a second number after {' or '.join(map(repr, links))}")
         return self._closed(build(first, self.expression(OF)), before=("+", "-") if name == "subtract" else ())
@@ -216,12 +180,12 @@ class _Parser:
         items, links = self._items(("and", ",", "to", "with"))
         if len(items) == 1:
             raise NotAnswerable("'add' needs what to add and what to add it to, as in 'add 15% to 80'")
-        return _summed([items[-1], *items[:-1]] if links[-1] == "to" else items)  # "add 15% to 80" starts from the 80
+        return summed([items[-1], *items[:-1]] if links[-1] == "to" else items)  # "add 15% to 80" starts from the 80
 
     def _listed(self, name: str) -> Node:
         items, _ = self._items(("and", ","))
         if len(items) > 1:
-            return _LISTS[name](items)
+            return LISTS[name](items)
         if isinstance(items[0], Operation):  # "the sum of 3 plus 5"
             return items[0]
         raise NotAnswerable(f"{name!r} needs at least two numbers, with 'and' or a comma and a space between them")

@@ -129,25 +129,32 @@ def _written(node: Node) -> tuple[str, int]:
     match node:
         case Number(value):
             return _number(value)
-        case Pi():
-            return "pi", _ATOM
-        case Absolute(operand):
-            return f"abs({text_of(operand)})", _ATOM
-        case Root(degree, operand):
-            inner = text_of(operand)
-            return (f"{_ROOT_NAMES[degree]}({inner})" if degree in _ROOT_NAMES else f"root({degree}, {inner})"), _ATOM
-        case Negated(operand):
-            return f"-{_inside(operand, UNARY)}", UNARY
-        case Percent(operand):
-            return f"{_inside(operand, POSTFIX)}%", POSTFIX
-        case Factorial(operand):
-            return f"{_inside(operand, _ATOM)}!", POSTFIX
         case Operation(symbol, left, right):
             own = binding(symbol)
             before = _inside(left, own + 1 if symbol == "^" else own)
             after = _inside(right, UNARY if symbol == "^" else own + 1)
             gap = "" if symbol == "^" else " "
             return f"{before}{gap}{symbol}{gap}{after}", own
+        case Negated(operand):
+            return f"-{_inside(operand, UNARY)}", UNARY
+        case Percent(operand):
+            return f"{_inside(operand, POSTFIX)}%", POSTFIX
+        case Factorial(operand):
+            return f"{_inside(operand, _ATOM)}!", POSTFIX
+        case _:
+            return _named(node), _ATOM
+
+
+def _named(node: Pi | Absolute | Root) -> str:
+    match node:
+        case Pi():
+            return "pi"
+        case Absolute(operand):
+            return f"abs({text_of(operand)})"
+        case Root(degree, operand) if degree in _ROOT_NAMES:
+            return f"{_ROOT_NAMES[degree]}({text_of(operand)})"
+        case Root(degree, operand):
+            return f"{degree}th root of ({text_of(operand)})"
 
 
 def _number(value: Fraction) -> tuple[str, int]:

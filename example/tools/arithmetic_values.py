@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from fractions import Fraction
 from math import factorial
 
-from arithmetic_tree import Absolute, Factorial, Negated, Node, Number, Operation, Percent, Pi, Root
-from enclosures import Enclosure, Unresolved, enclosed_pi, enclosed_root, settled
+from arithmetic_tree import Absolute, Factorial, Negated, Node, Number, Operation, Percent, Pi, Root, Symbol
+from enclosures import Enclosure, Unresolved, enclosed_pi, enclosed_root
+from figures import Figure, irrational_figure
 from tool_questions import NotAnswerable
 
 __all__ = ["Irrational", "value_of"]
@@ -23,14 +26,14 @@ class Irrational:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def rounded(self, digits: int) -> str:
-        """The value correctly rounded to that many significant digits.
+    def figure(self) -> Figure:
+        """The value correctly rounded.
 
         Raises:
             NotAnswerable: a divisor or the operand of an even root cannot be told from zero.
         """
         try:
-            return settled(lambda bits: _enclosed(self._node, bits), digits)
+            return irrational_figure(lambda bits: _enclosed(self._node, bits))
         except Unresolved:
             raise NotAnswerable("a part of this cannot be told from zero; there it has no value") from None
 
@@ -49,27 +52,20 @@ def value_of(node: Node) -> Fraction | Irrational:
 
 
 def _enclosed(node: Node, bits: int) -> Enclosure:
-    """The value to about 2**-bits; the bits matter only where it is irrational."""
+    """The value to about that many significant bits, which matter only where it is irrational."""
     match node:
         case Number(value):
             found = Enclosure.of(value)
         case Pi():
             found = enclosed_pi(bits)
-        case Negated(operand):
-            found = -_enclosed(operand, bits)
-        case Absolute(operand):
-            found = abs(_enclosed(operand, bits))
-        case Percent(operand):
-            found = _enclosed(operand, bits) * Enclosure.of(Fraction(1, 100))
-        case Factorial(operand):
-            found = _factorial(_enclosed(operand, bits))
-        case Root(degree, operand):
-            found = _root(_enclosed(operand, bits), degree, bits)
-        case Operation("^", Root(degree, operand), right):  # so that sqrt(2)^2 is 2, not nearly 2
-            exponent = _rational(_enclosed(right, bits), "an exponent")
-            found = _raised(_enclosed(operand, bits), exponent / degree, bits)
+        case Operation("^", Root(degree, operand), right) if degree:  # so that sqrt(2)^2 is 2, not nearly 2
+            found = _raised(_enclosed(operand, bits), _rational(_enclosed(right, bits)) / degree, bits)
         case Operation():
             found = _operated(node, bits)
+        case Root(degree, operand):
+            found = _root(_enclosed(operand, bits), degree, bits)
+        case _:
+            found = _UNARY[type(node)](_enclosed(node.operand, bits))
     if found.magnitude_bits > (_MAX_BITS if found.exact else _MAX_BITS + 4 * bits):
         raise NotAnswerable("a number in this has more than 3,900 digits, which is more than this calculator computes")
     return found.widened(bits)
@@ -77,28 +73,11 @@ def _enclosed(node: Node, bits: int) -> Enclosure:
 
 def _operated(node: Operation, bits: int) -> Enclosure:
     left, right = _enclosed(node.left, bits), _enclosed(node.right, bits)
+    if node.symbol == "^":
+        return _raised(left, _rational(right), bits)
     if node.symbol in ("+", "-") and isinstance(node.right, Percent) and not _is_share(node.left):
         right = left * right
-    match node.symbol:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*" | "of":
-            return left * right
-        case "off":
-            return right - left * right
-        case "/":
-            return _divided(left, right)
-        case "as a percentage of":
-            return _divided(left, right) * Enclosure.of(100)
-        case "mod":
-            dividend, divisor = _rational(left, "a number before mod"), _rational(right, "a number after mod")
-            if divisor == 0:
-                raise NotAnswerable("division by zero: there is no remainder modulo 0")
-            return Enclosure.of(dividend % divisor)
-        case "^":
-            return _raised(left, _rational(right, "an exponent"), bits)
+    return _BINARY[node.symbol](left, right)
 
 
 def _is_share(node: Node) -> bool:
@@ -119,15 +98,15 @@ def _divided(left: Enclosure, right: Enclosure) -> Enclosure:
 
 
 def _factorial(operand: Enclosure) -> Enclosure:
-    number = _rational(operand, "the operand of a factorial")
+    number = _rational(operand)
     if number.denominator != 1 or not 0 <= number <= _MAX_FACTORIAL:
         raise NotAnswerable(f"a factorial is computed of whole numbers from 0 to {_MAX_FACTORIAL:,}")
     return Enclosure.of(factorial(int(number)))
 
 
 def _root(operand: Enclosure, degree: int, bits: int) -> Enclosure:
-    if degree > _MAX_DEGREE:
-        raise NotAnswerable(f"roots are computed up to degree {_MAX_DEGREE}")
+    if not 1 <= degree <= _MAX_DEGREE:
+        raise NotAnswerable(f"roots are computed of degree 1 to {_MAX_DEGREE}")
     if operand.high < 0:
         if degree % 2 == 0:
             raise NotAnswerable("an even root of a negative number is not a real number")
@@ -154,7 +133,32 @@ def _growth_bits(base: Enclosure) -> int:
     return max(int(max(size, 1 / size)).bit_length() for size in sizes)
 
 
-def _rational(operand: Enclosure, role: str) -> Fraction:
+def _remainder(left: Enclosure, right: Enclosure) -> Enclosure:
+    dividend, divisor = _rational(left), _rational(right)
+    if divisor == 0:
+        raise NotAnswerable("division by zero: there is no remainder modulo 0")
+    return Enclosure.of(dividend % divisor)
+
+
+def _rational(operand: Enclosure) -> Fraction:
     if not operand.exact:
-        raise NotAnswerable(f"{role} has to be a rational number here")
+        raise NotAnswerable("exponents, factorials and remainders are computed of rational numbers only")
     return operand.low
+
+
+_UNARY: dict[type[Node], Callable[[Enclosure], Enclosure]] = {
+    Negated: operator.neg,
+    Absolute: abs,
+    Percent: lambda operand: operand * Enclosure.of(Fraction(1, 100)),
+    Factorial: _factorial,
+}
+_BINARY: dict[Symbol, Callable[[Enclosure, Enclosure], Enclosure]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "of": operator.mul,
+    "off": lambda share, whole: whole - share * whole,
+    "/": _divided,
+    "as a percentage of": lambda part, whole: _divided(part, whole) * Enclosure.of(100),
+    "mod": _remainder,
+}

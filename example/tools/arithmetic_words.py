@@ -1,5 +1,7 @@
-"""A sentence as arithmetic tokens: finds the clause with the numbers, drops polite words, knows every other word or
-says which one it does not know. Ignoring a word could change the meaning (the *cosine* of 3 + 4), so none is ignored.
+"""A sentence as arithmetic tokens: the clause with the numbers, without polite words.
+
+It knows every other word or says which one it does not know: ignoring one could change the meaning (the *cosine* of
+3 + 4), so none is ignored.
 """
 
 from __future__ import annotations
@@ -63,13 +65,15 @@ _SYMBOLS: dict[str, tuple[Kind, str]] = {
     "\N{SUPERSCRIPT THREE}": ("postfix", "cubed"), "\N{SQUARE ROOT}": ("function", "root 2"),
     "\N{CUBE ROOT}": ("function", "root 3"), "\N{GREEK SMALL LETTER PI}": ("pi", "pi"),
 }  # fmt: skip
-_POLITE = (
-    "value of", "result of", "results of", "answer to", "answer of", "solution to", "solution of", "equal to", *
-    "a an about am approximately are be calculate calculator can come comes compute could determine did do does equal "
-    "equals evaluate exactly figure find for get give have hello help hey hi how i i'd i'm if it just know let's like "
-    "make makes many math maths me much my need now number numbers ok okay out please problem provide question quick "
-    "quickly say show simplify so solve some tell thank thanks that the this to us value want was we what what's whats will "
-    "work would yield you your".split(),
+_POLITE_WORDS = """
+    a an about am approximately are be calculate calculator can come comes compute could determine did do does equal
+    equals evaluate exactly figure find for get give have hello help hey hi how i i'd i'm if it just know let's like
+    make makes many math maths me much my need now number numbers ok okay out please problem provide question quick
+    quickly say show simplify so solve some tell thank thanks that the this us value want was we what what's whats
+    will work would yield you your
+"""
+_POLITE_PHRASES = (
+    "value of", "result of", "results of", "answer to", "answer of", "solution to", "solution of", "equal to",
 )  # fmt: skip
 _CURRENCIES = {
     "$": "dollar", "dollar": "dollar", "buck": "dollar", "\N{EURO SIGN}": "euro", "euro": "euro",
@@ -83,18 +87,22 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 _KNOWN: dict[str, tuple[Kind, str] | None] = {
-    **dict.fromkeys(_POLITE),
+    **dict.fromkeys((*_POLITE_PHRASES, *_POLITE_WORDS.split())),
     **{phrase: (kind, name) for kind, names in _PHRASES.items() for phrase, name in names.items()},
 }
 _LONGEST_FIRST = sorted(_KNOWN, key=len, reverse=True)
-_PHRASE = _compiled(rf"({'|'.join(re.escape(phrase).replace(chr(92) + ' ', chr(92) + 's+') for phrase in _LONGEST_FIRST)})(?![a-z'])")
+_PHRASE = _compiled(
+    rf"({'|'.join(re.escape(phrase).replace(chr(92) + ' ', chr(92) + 's+') for phrase in _LONGEST_FIRST)})(?![a-z'])"
+)
 _ORDINAL = rf"(?:(?P<digits>\d{{1,4}})(?:st|nd|rd|th)|(?P<word>{'|'.join(ORDINALS)}))"
 _POWER = _compiled(rf"(?:raised\s+)?to\s+the\s+{_ORDINAL}(?:\s+power)?(?![a-z])")
 _ROOT = _compiled(rf"{_ORDINAL}\s+root(?:\s+of)?(?![a-z])")
 _SHARE = _compiled(r"(?<![/^.\d])\d+/\d+(?=\s+of\b)")  # elsewhere / is an operation: 2^1/2 is (2^1)/2
 _TIMES_X = _compiled(r"x(?=\s*[\d(.]|\s+[a-z])")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|.")
-_CURRENCY = _compiled(rf"([{''.join(sign for sign in _CURRENCIES if not sign.isalpha())}])|\b(dollar|buck|euro|pound|yen|rupee)s?\b")
+_CURRENCY = _compiled(
+    rf"([{''.join(sign for sign in _CURRENCIES if not sign.isalpha())}])|\b(dollar|buck|euro|pound|yen|rupee)s?\b"
+)
 _CLAUSE_END = _compiled(r"[?;:\n]|\.(?=\s|$)|(?<=[a-z])!")
 _CUE = _compiled(r"\b(?:what(?:'?s)?|how\s+much|calculate|compute|evaluate|work\s+out|solve)\b")
 _PURPOSE = _compiled(r"\bfor\s+(?:me|us|my|our|the|a|his|her|school|homework|work|class)\b[^\d]*$")
@@ -166,7 +174,7 @@ def _lexed(clause: str) -> Iterator[Token]:
 def _read(clause: str, position: int, *, after_operand: bool) -> tuple[tuple[Token, ...], int]:
     """The tokens of the longest thing known at this position (none for a polite word), and where it ends."""
     if power := _POWER.match(clause, position):
-        return (Token("infix", "^"), Token("number", power[0], _ordinal(power))), power.end()
+        return (Token("infix", "^"), Token("number", power[0], Fraction(_ordinal(power)))), power.end()
     if root := _ROOT.match(clause, position):
         return (Token("function", f"root {_ordinal(root)}"),), root.end()
     share = _SHARE.match(clause, position)
@@ -181,8 +189,10 @@ def _read(clause: str, position: int, *, after_operand: bool) -> tuple[tuple[Tok
         if clause.startswith(symbol, position):
             return (Token(kind, name),), position + len(symbol)
     unknown = _WORD.match(clause, position)
-    raise NotAnswerable(f"{unknown and unknown[0]!r} is not arithmetic that this calculator knows; send the numbers "
-                        "and operations alone, as in '17% of 4310' or '(3 + 4) * 5^2'")
+    raise NotAnswerable(
+        f"{unknown and unknown[0]!r} is not arithmetic that this calculator knows; send the numbers "
+        "and operations alone, as in '17% of 4310' or '(3 + 4) * 5^2'"
+    )
 
 
 def _ordinal(found: re.Match[str]) -> int:

@@ -8,14 +8,26 @@ from datetime import date, timedelta
 
 from tool_questions import NotAnswerable
 
-__all__ = ["MONTHS", "WEEKDAYS", "Span", "days_in_month", "elapsed", "is_leap", "long_text", "stepped", "weekday_from", "weekdays_between"]
+__all__ = [
+    "MONTHS",
+    "WEEKDAYS",
+    "Span",
+    "day_of",
+    "days_in_month",
+    "elapsed",
+    "is_leap",
+    "long_text",
+    "stepped",
+    "weekday_from",
+    "weekdays_between",
+]
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_WEEKEND = WEEKDAYS.index("Saturday")
+_WEEKEND = _WORKING_WEEK = WEEKDAYS.index("Saturday")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,19 @@ def long_text(day: date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
+def day_of(year: int, month: int, day: int) -> date:
+    """The date of these numbers.
+
+    Raises:
+        NotAnswerable: there is no such day.
+    """
+    try:
+        return date(year, month, day)
+    except ValueError:
+        name = MONTHS[month - 1] if 1 <= month <= len(MONTHS) else f"month {month}"
+        raise NotAnswerable(f"there is no {day} {name} {year} in this calendar") from None
+
+
 def stepped(start: date, span: Span) -> tuple[date, bool]:
     """The day that many years and months, then days, then weekdays after the start, and whether it was clamped.
 
@@ -64,11 +89,11 @@ def stepped(start: date, span: Span) -> tuple[date, bool]:
     try:
         last = days_in_month(year, month + 1)
         day = date(year, month + 1, min(start.day, last)) + timedelta(days=span.days)
-        for _ in range(abs(span.weekdays)):
-            day = _next_weekday(day, 1 if span.weekdays > 0 else -1)
+        return _weekdays_on(day, span.weekdays), start.day > last
     except (ValueError, OverflowError):
-        raise NotAnswerable("that date lies outside the years 1 to 9999, which is as far as this calendar goes") from None
-    return day, start.day > last
+        raise NotAnswerable(
+            "that date lies outside the years 1 to 9999, which is as far as this calendar goes"
+        ) from None
 
 
 def elapsed(start: date, end: date) -> Span:
@@ -94,8 +119,16 @@ def weekday_from(start: date, weekday: int, *, forward: bool, including: bool) -
     return stepped(start, Span(days=distance if forward else -distance))[0]
 
 
-def _next_weekday(day: date, direction: int) -> date:
-    day += timedelta(days=direction)
-    while day.weekday() >= _WEEKEND:
-        day += timedelta(days=direction)
+def _weekdays_on(day: date, count: int) -> date:
+    """The day that many days from Monday to Friday later, or earlier for a negative count."""
+    if count == 0:
+        return day
+    one = timedelta(days=1 if count > 0 else -1)
+    left = abs(count)
+    while left:
+        day += one
+        left -= day.weekday() < _WEEKEND
+        if left >= _WORKING_WEEK and day.weekday() < _WEEKEND:
+            day += (left // _WORKING_WEEK) * 7 * one
+            left %= _WORKING_WEEK
     return day

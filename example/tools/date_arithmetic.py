@@ -79,9 +79,7 @@ def _noted(answer: DateAnswer, today: Today) -> DateAnswer:
         return answer.model_copy(update={"answer": answer.answer + notes})
     whose = "the server's date" if today.source == "server clock" else "as given"
     notes += f" (today being {long_text(today.day)}, {whose})"
-    return answer.model_copy(
-        update={"answer": answer.answer + notes, "today": today.day, "today_from": today.source}
-    )
+    return answer.model_copy(update={"answer": answer.answer + notes, "today": today.day, "today_from": today.source})
 
 
 def _leap_year(asked: DateQuestion) -> DateAnswer | None:
@@ -129,7 +127,9 @@ def _weekday_search(asked: DateQuestion) -> DateAnswer | None:
         including, nth = found["on"] is not None or found["side"] in ("from", "since"), found["nth"] or "first"
     if nth in ("next", "last", "previous"):
         if (nth == "next") != forward:
-            raise NotAnswerable(f"'{found[0].replace(DATE, '...')}' points both ways; say 'first ... after' or 'before'")
+            raise NotAnswerable(
+                f"'{found[0].replace(DATE, '...')}' points both ways; say 'first ... after' or 'before'"
+            )
         nth = "first"
     start = asked.day(0) if near_date else asked.today.taken()
     day = weekday_from(start, weekday, forward=forward, including=including)
@@ -151,7 +151,9 @@ def _shifted(asked: DateQuestion) -> DateAnswer | None:
         raise NotAnswerable("this goes both before and after a date; ask in two steps")
     start = asked.day(0) if asked.dates else asked.today.taken()
     day, clamped = stepped(start, -asked.span if back else asked.span)
-    said = f"{asked.span} {'before' if back else 'after'} {long_text(start)} is {WEEKDAYS[day.weekday()]} {long_text(day)}"
+    said = (
+        f"{asked.span} {'before' if back else 'after'} {long_text(start)} is {WEEKDAYS[day.weekday()]} {long_text(day)}"
+    )
     if clamped:
         said += f" (the month reached has no day {start.day}, so its last day is taken)"
     return _dated(day, said).model_copy(update={"clamped": clamped})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from calendar_steps import Span, elapsed, long_text, weekdays_between
+from calendar_steps import Span, day_of, elapsed, long_text, weekdays_between
 from date_answers import DateAnswer, DateKind
 from date_questions import DATE, DateQuestion
 from tool_questions import NotAnswerable
@@ -62,7 +62,7 @@ def _ends(asked: DateQuestion) -> tuple[date, date] | None:
     if len(asked.dates) == 2:  # noqa: PLR2004 - from, to
         years = [phrase.exact.year for phrase in asked.dates if phrase.exact is not None]
         first, second = (
-            date(years[0], *phrase.of_year) if phrase.of_year and years else asked.day(index)
+            day_of(years[0], *phrase.of_year) if phrase.of_year and years else asked.day(index)
             for index, phrase in enumerate(asked.dates)
         )
         return first, second

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from calendar_steps import MONTHS, Span
+from calendar_steps import MONTHS, Span, day_of
 from spoken_numbers import ORDINALS, number_at
 from tool_questions import NotAnswerable
 
 __all__ = ["MONTH_NAME", "DatePhrase", "find_dates", "find_span", "month_number"]
 
 _FLAGS = re.IGNORECASE | re.ASCII
-MONTH_NAME = r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+MONTH_NAME = rf"(?P<month>{'|'.join(rf'{month[:3]}(?:{month[3:]})?' for month in MONTHS)}|sept)\b\.?"
 """A month's name or its abbreviation, as the group `month` of a regular expression."""
 
 _DAY = rf"(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?|(?P<ordinal>{'|'.join(ORDINALS)}))\b"
@@ -35,9 +35,7 @@ _HOLIDAYS = {
     r"st\.?\s+patrick'?s?\s+day": (3, 17),
     r"halloween": (10, 31),
 }
-_HOLIDAY = [
-    (re.compile(rf"\b(?:{name})(?![a-z]){_YEAR}(?!')", _FLAGS), day) for name, day in _HOLIDAYS.items()
-]
+_HOLIDAY = [(re.compile(rf"\b(?:{name})(?![a-z]){_YEAR}(?!')", _FLAGS), day) for name, day in _HOLIDAYS.items()]
 _RELATIVE = {
     "the day after tomorrow": 2, "day after tomorrow": 2, "the day before yesterday": -2, "day before yesterday": -2,
     "tomorrow": 1, "yesterday": -1, "today": 0, "now": 0,
@@ -144,10 +142,7 @@ def _year(match: re.Match[str]) -> int | None:
 
 
 def _phrase(match: re.Match[str], year: int | None, month: int, day: int) -> DatePhrase:
-    try:
-        exact = date(_ANY_LEAP_YEAR if year is None else year, month, day)
-    except ValueError:
-        raise NotAnswerable(f"{match[0].strip()!r} is not a date: there is no such day") from None
+    exact = day_of(_ANY_LEAP_YEAR if year is None else year, month, day)
     if year is None:
         return DatePhrase(match.start(), match.end(), of_year=(month, day))
     return DatePhrase(match.start(), match.end(), exact=exact)
@@ -164,7 +159,9 @@ def _year_month_day(match: re.Match[str]) -> tuple[int, int, int]:
     if second > 12:  # noqa: PLR2004 - the same
         return year, first, second
     one, other = f"{first} {MONTHS[second - 1]} {year}", f"{second} {MONTHS[first - 1]} {year}"
-    raise NotAnswerable(f"{match[0]} can be {one} or {other}; write it as one of these, or as {year}-{second:02}-{first:02}")
+    raise NotAnswerable(
+        f"{match[0]} can be {one} or {other}; write it as one of these, or as {year}-{second:02}-{first:02}"
+    )
 
 
 def _whole(number: Fraction) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from calendar_steps import Span, is_leap, stepped
+from calendar_steps import Span, day_of, is_leap, stepped
 from date_answers import TodaySource
 from date_phrases import DatePhrase, find_dates, find_span
 from tool_questions import NotAnswerable
@@ -107,7 +107,7 @@ def _in_some_year(month: int, day: int, *, today: date, toward: Toward) -> date:
     for year in years:
         if (month, day) == (2, 29) and not is_leap(year):
             continue
-        found = date(year, month, day)
+        found = day_of(year, month, day)
         if (toward == "next" and found < today) or (toward == "last" and found > today):
             continue
         return found

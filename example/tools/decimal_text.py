@@ -2,13 +2,7 @@
 
 from fractions import Fraction
 
-__all__ = ["MAX_PLACES", "SHORT_DIGITS", "VALUE_DIGITS", "exact_decimal", "number_text", "rounded_decimal"]
-
-VALUE_DIGITS = 16
-"""Significant digits of a rounded `value`."""
-
-SHORT_DIGITS = 10
-"""Significant digits of a rounded number in a line for people."""
+__all__ = ["MAX_PLACES", "exact_decimal", "rounded_decimal"]
 
 MAX_PLACES = 50
 """Most decimal places that are written out; a longer decimal is rounded."""
@@ -29,7 +23,7 @@ def exact_decimal(value: Fraction) -> str | None:
     return _placed(int(value * 10**places), -places)
 
 
-def rounded_decimal(value: Fraction, digits: int = VALUE_DIGITS) -> str:
+def rounded_decimal(value: Fraction, digits: int) -> str:
     """The value to that many significant digits, half to even, without zeros at the end."""
     if value == 0:
         return "0"
@@ -45,12 +39,6 @@ def rounded_decimal(value: Fraction, digits: int = VALUE_DIGITS) -> str:
     figures = str(abs(scaled))
     mantissa = figures[0] + (f".{figures[1:]}" if len(figures) > 1 else "")
     return f"{'-' if value < 0 else ''}{mantissa}e{exponent:+d}"
-
-
-def number_text(value: Fraction, digits: int = SHORT_DIGITS) -> str:
-    """The exact decimal where there is one, else a rounded one."""
-    exact = exact_decimal(value)
-    return rounded_decimal(value, digits) if exact is None else exact
 
 
 def _exponent(value: Fraction) -> int:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
-from decimal_text import VALUE_DIGITS, rounded_decimal
+from decimal_text import rounded_decimal
 
 __all__ = ["Enclosure", "Unresolved", "enclosed_pi", "enclosed_root", "exact_root", "settled"]
 
-_BITS = (128, 512, 2048)
+_BITS = (128, 384, 1152)
 
 
 class Unresolved(ArithmeticError):
@@ -65,7 +65,7 @@ class Enclosure:
         return self * Enclosure(1 / other.high, 1 / other.low)
 
     def power(self, exponent: int, bits: int) -> Enclosure:
-        """This number multiplied by itself; `exponent` is at least 0."""
+        """The number multiplied by itself; `exponent` is at least 0."""
         result, square = Enclosure.of(1), self
         while exponent:
             if exponent & 1:
@@ -76,7 +76,7 @@ class Enclosure:
         return result
 
     def widened(self, bits: int) -> Enclosure:
-        """An inexact number with its ends moved outward to about that many significant bits, so that they stay short."""
+        """An inexact number with its ends moved outward to about that many bits, so that they stay short."""
         if self.exact:
             return self
         places = bits - _exponent(max(abs(self.low), abs(self.high)))
@@ -85,11 +85,7 @@ class Enclosure:
     @property
     def magnitude_bits(self) -> int:
         """Bits of the longest integer in it: what the next operation costs."""
-        return max(
-            number.bit_length()
-            for end in (self.low, self.high)
-            for number in (end.numerator, end.denominator)
-        )
+        return max(number.bit_length() for end in (self.low, self.high) for number in (end.numerator, end.denominator))
 
 
 def exact_root(value: Fraction, degree: int) -> Fraction | None:
@@ -107,8 +103,8 @@ def enclosed_root(value: Enclosure, degree: int, bits: int) -> Enclosure:
         return Enclosure.of(root)
     places = max(bits, bits - _exponent(value.high) // degree)
     low = _integer_root(_floor(value.low, places * degree), degree)
-    high = _integer_root(_floor(value.high, places * degree), degree) + 1
-    return Enclosure(Fraction(low, 1 << places), Fraction(high, 1 << places))
+    high = low if value.exact else _integer_root(_floor(value.high, places * degree), degree)
+    return Enclosure(Fraction(low, 1 << places), Fraction(high + 1, 1 << places))
 
 
 def enclosed_pi(bits: int) -> Enclosure:
@@ -119,8 +115,8 @@ def enclosed_pi(bits: int) -> Enclosure:
     return Enclosure(Fraction((middle >> spare) - 1, 1 << bits), Fraction((middle >> spare) + 2, 1 << bits))
 
 
-def settled(compute: Callable[[int], Enclosure], digits: int = VALUE_DIGITS) -> str:
-    """The decimal of an irrational number, correctly rounded: `compute` is asked for more bits until that is sure.
+def settled(compute: Callable[[int], Enclosure], digits: int) -> str:
+    """The decimal of an irrational number, rounded correctly: `compute` is asked for more bits until that is sure.
 
     What cannot be told from zero, or from a tie between two decimals, at the most bits is taken for it.
 
@@ -144,7 +140,9 @@ def settled(compute: Callable[[int], Enclosure], digits: int = VALUE_DIGITS) -> 
 
 def _floor(value: Fraction, places: int) -> int:
     """The value in units of 2**-places, rounded down."""
-    return (value * _two_to(places)).__floor__()
+    if places >= 0:
+        return (value.numerator << places) // value.denominator
+    return value.numerator // (value.denominator << -places)
 
 
 def _two_to(exponent: int) -> Fraction:
@@ -157,12 +155,16 @@ def _exponent(value: Fraction) -> int:
 
 
 def _integer_root(value: int, degree: int) -> int:
-    """The greatest integer whose power is at most `value` (>= 0), by Newton's method from above."""
+    """The greatest integer whose power is at most `value` (>= 0): Newton's method from above, half the bits first."""
     if degree == 2:  # noqa: PLR2004 - the square root, which the standard library has
         return isqrt(value)
     if value == 0:
         return 0
-    root = 1 << -(-value.bit_length() // degree)
+    half = value.bit_length() // (2 * degree)
+    if half == 0:
+        root = 1 << -(-value.bit_length() // degree)
+    else:
+        root = (_integer_root(value >> (half * degree), degree) + 1) << half
     while True:
         closer = ((degree - 1) * root + value // root ** (degree - 1)) // degree
         if closer >= root:

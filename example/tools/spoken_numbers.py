@@ -16,25 +16,19 @@ from tool_questions import NotAnswerable
 
 __all__ = ["ORDINALS", "FoundNumber", "find_numbers", "number_at"]
 
-ORDINALS = {
-    word: value
-    for value, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), start=1
-    )
-}
+
+def _counted(words: str, *, start: int, step: int = 1) -> dict[str, int]:
+    """The words with the numbers that they say, which go up by steps."""
+    return {word: start + step * place for place, word in enumerate(words.split())}
+
+
+ORDINALS = _counted("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth", start=1)
 """Ordinal words, as far as dates, powers and roots need them."""
 
 _MAX_EXPONENT = 300
-_DIGIT_WORDS = {word: n for n, word in enumerate("zero one two three four five six seven eight nine".split())}
-_TEEN_WORDS = {
-    word: n
-    for n, word in enumerate(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), start=10
-    )
-}
-_TEN_WORDS = {
-    word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
-}
+_DIGIT_WORDS = _counted("zero one two three four five six seven eight nine", start=0)
+_TEEN_WORDS = _counted("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen", start=10)
+_TEN_WORDS = _counted("twenty thirty forty fifty sixty seventy eighty ninety", start=20, step=10)
 _BELOW_100 = _DIGIT_WORDS | _TEEN_WORDS | _TEN_WORDS
 _SCALES = {"trillion": 10**12, "billion": 10**9, "million": 10**6, "thousand": 10**3}
 _ONE_PART = {"half": 2, "quarter": 4, "hundredth": 100}

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 
-from decimal_text import SHORT_DIGITS, VALUE_DIGITS, exact_decimal, rounded_decimal
-from enclosures import Enclosure, enclosed_pi, settled
+from decimal_text import exact_decimal
+from enclosures import Enclosure, enclosed_pi
+from figures import Figure, figure_of, irrational_figure
 from pydantic import Field
 from tool_questions import Answer, NotAnswerable, plain_question
 from unit_definitions import Unit
@@ -41,15 +42,15 @@ def convert(sentence: str) -> Conversion:
     parts = [(part.value, unit) for part, unit in zip(request.parts, units, strict=True)]
     _refuse_impossible_temperature(parts)
     quantity = " ".join(_counted(_short(value), unit) for value, unit in parts)
-    decimal, short = _converted(parts, target)
+    figure = _converted(parts, target)
     return Conversion(
         quantity=quantity,
         from_unit=" + ".join(unit.names[1] for unit in units),
-        value=decimal,
+        value=figure.full,
         to_unit=target.names[1],
         dimension=target.dimension,
-        exact=short is None,
-        answer=f"{quantity} {'=' if short is None else '≈'} {_counted(short or decimal, target)}",
+        exact=figure.exact,
+        answer=f"{quantity} {_counted(figure.equation, target)}",
     )
 
 
@@ -58,7 +59,9 @@ def _of_one_dimension(request: Request) -> tuple[tuple[Unit, ...], Unit]:
     names = (*(part.meanings for part in request.parts), request.target)
     fitting = [units for units in product(*names) if len({unit.dimension for unit in units}) == 1]
     if not fitting:
-        measured = [" or ".join(dict.fromkeys(f"{unit.names[1]} ({unit.dimension})" for unit in each)) for each in names]
+        measured = [
+            " or ".join(dict.fromkeys(f"{unit.names[1]} ({unit.dimension})" for unit in each)) for each in names
+        ]
         raise NotAnswerable(f"these do not measure the same thing: {', '.join(dict.fromkeys(measured))}")
     first = fitting[0]
     for each in zip(*(units for units in fitting if units[0].dimension == first[0].dimension), strict=True):
@@ -78,22 +81,18 @@ def _refuse_impossible_temperature(parts: Sequence[tuple[Fraction, Unit]]) -> No
         raise NotAnswerable(f"{_counted(_short(value), unit)} is below absolute zero")
 
 
-def _converted(parts: Sequence[tuple[Fraction, Unit]], target: Unit) -> tuple[str, str | None]:
-    """The number of target units: all its digits and None, or a rounded number and a shorter one."""
-    terms = [((value + unit.offset) * unit.scale / target.scale, unit.pi_power - target.pi_power) for value, unit in parts]
+def _converted(parts: Sequence[tuple[Fraction, Unit]], target: Unit) -> Figure:
+    terms = [
+        ((value + unit.offset) * unit.scale / target.scale, unit.pi_power - target.pi_power) for value, unit in parts
+    ]
     if all(power == 0 for _, power in terms):
-        total = sum((term for term, _ in terms), -target.offset)
-        exact = exact_decimal(total)
-        if exact is not None and len(exact) <= _MAX_CHARACTERS:
-            return exact, None
-        return rounded_decimal(total, VALUE_DIGITS), rounded_decimal(total, SHORT_DIGITS)
+        return figure_of(sum((term for term, _ in terms), -target.offset))
 
     def enclosed(bits: int) -> Enclosure:
         pi = enclosed_pi(bits)
-        zero = Enclosure.of(0)
-        return sum((Enclosure.of(term) * _pi_to(pi, power, bits) for term, power in terms), zero)
+        return sum((Enclosure.of(term) * _pi_to(pi, power, bits) for term, power in terms), Enclosure.of(0))
 
-    return settled(enclosed, VALUE_DIGITS), settled(enclosed, SHORT_DIGITS)
+    return irrational_figure(enclosed)
 
 
 def _pi_to(pi: Enclosure, power: int, bits: int) -> Enclosure:
@@ -103,9 +102,10 @@ def _pi_to(pi: Enclosure, power: int, bits: int) -> Enclosure:
 
 def _short(value: Fraction) -> str:
     """A number of the question: all its digits, or 1/3, unless either is long."""
-    exact = exact_decimal(value) or str(value)
-    return exact if len(exact) <= _MAX_CHARACTERS else rounded_decimal(value, SHORT_DIGITS)
+    text = exact_decimal(value) or str(value)
+    return text if len(text) <= _MAX_CHARACTERS else figure_of(value).short
 
 
 def _counted(number: str, unit: Unit) -> str:
-    return f"{number} {unit.names[number != '1']}"
+    """'1 foot', '= 2 feet'."""
+    return f"{number} {unit.names[number.removeprefix('= ') != '1']}"

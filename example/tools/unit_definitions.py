@@ -98,7 +98,9 @@ def _lengths() -> Iterator[Unit]:
     yield _unit("length", _FOOT, "foot, feet", "ft")
     yield _unit("length", 3 * _FOOT, "yard", "yd yds")
     yield _unit("length", _MILE, "mile, miles, statute mile, statute miles", "mi")
-    yield _unit("length", "1852", "nautical mile, nautical miles, sea mile, sea miles", "nmi NM")  # hydrographic conference of Monaco, 1929
+    yield _unit(
+        "length", "1852", "nautical mile, nautical miles, sea mile, sea miles", "nmi NM"
+    )  # hydrographic conference of Monaco, 1929
     yield _unit("length", 6 * _FOOT, "fathom")
     yield _unit("length", 660 * _FOOT, "furlong")
     yield _unit("length", _ASTRONOMICAL_UNIT, "astronomical unit", "au AU")
@@ -195,12 +197,16 @@ def _energies_and_powers() -> Iterator[Unit]:
     yield from _prefixed("energy", "1", "joule", "J", "milli - kilo mega giga")
     yield from _prefixed("energy", "3600", "watt-hour, watt-hours", "Wh", "- kilo mega giga")
     yield _unit("energy", "4.184", "small calorie, small calories, calorie, calories", "cal")  # thermochemical calorie
-    yield _unit("energy", "4184", "kilocalorie, kilocalories, food calorie, food calories, calorie, calories", "kcal Cal")
+    yield _unit(
+        "energy", "4184", "kilocalorie, kilocalories, food calorie, food calories, calorie, calories", "kcal Cal"
+    )
     yield _unit("energy", _BTU, "British thermal unit", "BTU Btu")
     yield _unit("energy", Fraction("1.602176634") / 10**19, "electronvolt", "eV")  # SI, 2019
     yield _unit("energy", _FOOT * _POUND * _GRAVITY, "foot-pound")
     yield from _prefixed("power", "1", "watt", "W", "milli - kilo mega giga")
-    yield _unit("power", 550 * _FOOT * _POUND * _GRAVITY, "mechanical horsepower, mechanical horsepower, horsepower", "hp")
+    yield _unit(
+        "power", 550 * _FOOT * _POUND * _GRAVITY, "mechanical horsepower, mechanical horsepower, horsepower", "hp"
+    )
     yield _unit("power", 75 * _GRAVITY, "metric horsepower, metric horsepower", "PS")  # 75 kgf m/s
 
 
@@ -218,9 +224,7 @@ def _pressures_and_angles() -> Iterator[Unit]:
     yield _unit("angle", "1/3600", "arcsecond, arcseconds, second of arc, seconds of arc, second, seconds", "arcsec")
     yield _unit("angle", "9/10", "gradian, gradians, gon, gons", "grad")
     yield _unit("angle", "360", "full turn, full turns, revolution, revolutions", "rev")
-    yield Unit(
-        dimension="angle", names=("radian", "radians"), symbols=("rad",), scale=Fraction(180), pi_power=-1
-    )
+    yield Unit(dimension="angle", names=("radian", "radians"), symbols=("rad",), scale=Fraction(180), pi_power=-1)
 
 
 UNITS: tuple[Unit, ...] = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from spoken_numbers import number_at
 from tool_questions import NotAnswerable
@@ -22,7 +23,7 @@ _DEGREE_SIGN = re.compile(r"\s*\N{DEGREE SIGN}\s*")
 _MINUS = re.compile(r"(?<![\w)])-\s*(?=[\d.])|\b(?:minus|negative)\s+", _FLAGS)
 _OF = re.compile(r"\s*(?:of\s+)?(?:an?\s+)?", _FLAGS)
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\S", _FLAGS)
-_SMALL_WORDS = frozenset("a an and are as equal equals from how i in into is it make me much of that the this to".split())
+_SMALL_WORDS = "a an and are as equal equals from how i in into is it make me much of that the this to"
 _EXAMPLES = "metres, miles, kilograms, pounds, litres, US cups, degrees Celsius, hectares, hours, megabytes and joules"
 _INCH_ABBREVIATION = re.compile(r"in\b\.?(?!')", _FLAGS)
 
@@ -129,7 +130,7 @@ def _refuse_loose_numbers(pieces: Sequence[_Piece]) -> None:
         if piece.number is None or piece.meanings or piece.text.lower() == "one":
             continue
         after = pieces[index + 1] if index + 1 < len(pieces) else _Piece("")
-        if after.is_word and after.text.isalpha() and after.text.lower() not in _SMALL_WORDS:
+        if after.is_word and after.text.isalpha() and after.text.lower() not in _SMALL_WORDS.split():
             raise NotAnswerable(_unknown(after.text))
         raise NotAnswerable(f"there is no unit after {piece.text}")
 
@@ -160,9 +161,9 @@ def _source_first(pieces: Sequence[_Piece], bare: Sequence[int]) -> tuple[_Piece
 
 def _what_is_missing(pieces: Sequence[_Piece]) -> str:
     """Why no conversion was found: most often a word where a unit should stand."""
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         place = before.text.lower() in ("to", "into", "in", "as", "many", "a", "an", "convert")
-        if place and piece.is_word and piece.text.isalpha() and piece.text.lower() not in _SMALL_WORDS:
+        if place and piece.is_word and piece.text.isalpha() and piece.text.lower() not in _SMALL_WORDS.split():
             return _unknown(piece.text)
     return "say what to convert and to what, as in '5 miles to kilometres'"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.cli.options import ConfigFile, read_config
+from orchestrator.config.kinds import LocalSettings
 
 __all__ = ["prepare"]
 
@@ -14,13 +15,17 @@ def prepare(config: ConfigFile = Path("experts.yaml")) -> None:
 
     Example: orchestrator prepare experts.yaml
     """
+    from routers.weights import aliases, find
+
     settings = read_config(config)
-    models = {getattr(block, "model", None) for block in settings.experts.values() if block.kind == "local"}
-    if not models:
-        print("nothing to prepare")
+    if settings.embedder in aliases("embedder"):
+        print(f"{settings.embedder}: verified {find(settings.embedder)}")
+    local = [block for block in settings.experts.values() if isinstance(block, LocalSettings)]
+    packaged = {block.model for block in local} & set(aliases("language model"))
+    if not packaged:
         return
     from orchestrator.engine import cache_folder
     from orchestrator.experts.local.weights import prepare as prepare_weights
 
-    for model in sorted(filter(None, models)):
+    for model in sorted(packaged):
         print(f"{model}: {prepare_weights(model, cache_folder())}")

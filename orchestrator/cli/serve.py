@@ -131,8 +131,4 @@ async def _announce(engine: Engine, url: str, started: float) -> None:
     await engine.registry.first_up()
     _say(f"ready after {time.monotonic() - started:.1f} s. Try:")
     body = '{"model": "auto", "messages": [{"role": "user", "content": "What is 17% of 4310?"}]}'
-    _say(
-        f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'",
-        markup=False,
-        soft_wrap=True,
-    )
+    _say(f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")

@@ -19,7 +19,7 @@ OTHER_ENGINES = frozenset({"onnx", "openvino"})
 """Folders that hold the same model for engines that we do not use."""
 
 
-def load_embedder(name: str, *, folder: Path, max_tokens: int = 128) -> Embedder:
+def load_embedder(name: str, *, folder: Path, max_tokens: int = 256) -> Embedder:
     """The embedder of that name: a packaged alias, else a path that exists, else a hub id.
 
     folder: where relative paths start. max_tokens: where longer texts are cut.

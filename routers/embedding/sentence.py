@@ -3,12 +3,14 @@
 Knows a folder with a model, not where it came from.
 """
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
@@ -21,6 +23,8 @@ __all__ = ["SentenceEmbedder"]
 CHARACTERS_PER_TOKEN = 32
 """Text beyond so many characters per allowed token is not even tokenized: a megabyte would take a second."""
 
+MOST_THREADS = 4
+
 
 class SentenceEmbedder:
     """An `Embedder` over a sentence-transformers folder.
@@ -32,11 +36,12 @@ class SentenceEmbedder:
     Threads may share one: calls wait for each other, since the tokenizer holds state during a call.
     """
 
-    def __init__(self, folder: Path, *, identity: str, max_tokens: int = 128, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, *, identity: str, max_tokens: int = 256, device: str = "cpu") -> None:
         self._model = _opened(folder, device)
         self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
         self._max_characters = self._model.max_seq_length * CHARACTERS_PER_TOKEN
         self._one = threading.Lock()
+        self._threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
         self.fingerprint = f"{identity}:{self._model.max_seq_length}"
         self.dim = int(self._model.get_embedding_dimension())
 
@@ -45,6 +50,9 @@ class SentenceEmbedder:
         if not texts:
             return np.zeros((0, self.dim), dtype=np.float32)
         with self._one:
+            # At each call, since OpenMP keeps the number per thread. Half of the cores and few: texts are short, and
+            # threads that wait for a displaced one cost far more than they add on a busy machine.
+            torch.set_num_threads(self._threads)
             vectors = self._model.encode(
                 [self._tokenizable(text) for text in texts],
                 normalize_embeddings=True,

@@ -199,7 +199,7 @@ def test_router_of_another_embedder_is_refused(folder: Path, embedder: Embedder)
 
     class Other:
         dim = 384
-        fingerprint = "minilm:0000000000000000:128"
+        fingerprint = "minilm:0000000000000000:256"
         embed = embedder.embed
 
     with pytest.raises(ArtifactError, match=r"(?s)manifest\.json.*53aa51172d142c89.*0000000000000000.*train"):

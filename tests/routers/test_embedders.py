@@ -65,11 +65,11 @@ def test_no_texts_are_no_rows(minilm: Embedder) -> None:
 
 def test_fingerprint_names_weights_and_length(minilm: Embedder) -> None:
     """What the vectors depend on, and nothing else."""
-    assert minilm.fingerprint == f"minilm:{PACKAGED['minilm'].sha256[:16]}:128"
+    assert minilm.fingerprint == f"minilm:{PACKAGED['minilm'].sha256[:16]}:256"
 
 
 def test_text_beyond_the_limit_does_not_count(minilm: Embedder) -> None:
-    """128 tokens are read: more words after them change nothing, be they a megabyte."""
+    """256 tokens are read: more words after them change nothing, be they a megabyte."""
     start = "word " * 126
     long, longer = minilm.embed([start, start + "and something else entirely " * 40_000])
     np.testing.assert_allclose(long, longer, atol=1e-6)
@@ -101,7 +101,7 @@ def test_a_path_works_as_an_alias_does(minilm: Embedder, from_folder: Embedder) 
     """The same weights in a folder give the same vectors, under a fingerprint of their content."""
     np.testing.assert_array_equal(from_folder.embed(TEXTS), minilm.embed(TEXTS))
     assert from_folder.fingerprint.startswith("sha256:")
-    assert from_folder.fingerprint.endswith(":128")
+    assert from_folder.fingerprint.endswith(":256")
 
 
 def test_fingerprint_changes_with_the_content_and_not_with_the_place(

@@ -88,7 +88,7 @@ class LocalExpert:
             messages = conversation(request.body.get("messages"), system=self._settings.system)
         model = await self._shared.loaded()
         if model is None:
-            raise ExpertUnavailable(self.id, f"the model is not loaded: {self.condition.reason}")
+            raise ExpertUnavailable(self.id, self.condition.reason)
         prompt = await self._work(partial(model.prompt, messages))
         self._check_room(model, prompt=len(prompt), answer=1)
         return model, prompt

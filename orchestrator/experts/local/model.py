@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from orchestrator.experts.local.weights import quiet
 
 __all__ = ["PIECE_TOKENS", "LoadedModel"]
 
-PIECE_TOKENS = 128
+PIECE_TOKENS = 64
 """Most tokens that one forward pass reads: a long prompt is read in pieces, so that whoever left stops it soon."""
 
 
@@ -31,6 +32,7 @@ class LoadedModel:
             raise ValueError(f"{source!r} has no chat template: it is not a model to talk with")
         self._model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).eval()
         self.context: int = self._model.config.max_position_embeddings
+        self._threads = max(1, _cores() // 2)
         self.ends = _ends(self._model.generation_config.eos_token_id, self._tokenizer.eos_token_id)
 
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
@@ -61,12 +63,21 @@ class LoadedModel:
 
     def read(self, tokens: Sequence[int], cache: DynamicCache, *, keep: int = 1) -> torch.Tensor:
         """Read on; float32 [keep, vocabulary], the logits after each of the last `keep` tokens."""
+        # Half of the cores: threads that wait for one which the event loop or another process has displaced cost far
+        # more than they add (on two cores with one busy, 16 tokens took 5 to 40 s with two threads, 1.1 s with one).
+        # Set at each call, since OpenMP keeps the number per thread and the caller's thread may be a new one.
+        torch.set_num_threads(self._threads)
         with torch.inference_mode():
             out = self._model(
                 input_ids=torch.tensor([tokens]), past_key_values=cache, use_cache=True, logits_to_keep=keep
             )
         logits: torch.Tensor = out.logits[0]
         return logits
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ends(*found: int | Sequence[int] | None) -> frozenset[int]:

@@ -56,7 +56,7 @@ class SharedModel:
                 self._model = await to_thread.run_sync(self._load, abandon_on_cancel=True)
                 self._condition = Condition(state="up")
             except Exception as error:  # noqa: BLE001 - supervised border: weights are others' and may hold anything
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                reason = f"{self._name!r} does not load: {type(error).__name__}: {error}".splitlines()[0]
                 self._condition = Condition(state="down", reason=reason)
                 log.warning("local.not_loaded", model=self._name, reason=reason)
             self._over.set()

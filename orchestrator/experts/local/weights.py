@@ -57,7 +57,6 @@ def prepare(alias: str, cache: Path) -> Path:
     made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         _convert(source, made)
-        made.chmod(0o755)
         _publish(made, target)
     finally:
         shutil.rmtree(made, ignore_errors=True)

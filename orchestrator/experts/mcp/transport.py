@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import Context
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TextIO
@@ -65,8 +66,9 @@ class ErrorLog:
 
     def trim(self) -> None:
         """Empty the file when it has grown too long."""
-        if self._path.exists() and self._path.stat().st_size > _LOG_BYTES:
-            os.truncate(self._path, 0)
+        with suppress(OSError):
+            if self._path.stat().st_size > _LOG_BYTES:
+                os.truncate(self._path, 0)
 
 
 class _Watched:
@@ -75,6 +77,12 @@ class _Watched:
     def __init__(self, stream: _Read, ended: Callable[[], None]) -> None:
         self._stream = stream
         self._ended = ended
+
+    @property
+    def last_context(self) -> Context | None:
+        """The sender's context variables, where the stream carries them: the SDK looks for them here."""
+        context: Context | None = getattr(self._stream, "last_context", None)
+        return context
 
     async def receive(self) -> SessionMessage | Exception:
         try:
@@ -126,7 +134,7 @@ async def stdio(
 
 @asynccontextmanager
 async def http(server: McpServerSettings, *, ended: Callable[[], None]) -> AsyncIterator[Streams]:
-    """A streamable HTTP server. `ended` is called when a request could not be sent."""
+    """A streamable HTTP server. `ended` is called when the SDK gives the connection up, for want of a server, say."""
     headers = {name: value.get_secret_value() for name, value in server.headers.items()}
     timeout = httpx2.Timeout(_CONNECT_S, read=None)
     async with (

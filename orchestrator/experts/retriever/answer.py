@@ -71,10 +71,14 @@ def cited_draft(draft: Draft, *, expert: str, passages: Sequence[Passage]) -> Dr
     return replace(draft, expert=expert, passages=tuple(passages), completion=completion)
 
 
-def _cited_body(completion: bytes, passages: Sequence[Passage]) -> bytes:
-    body: dict[str, Any] = orjson.loads(completion)
-    for choice in body["choices"]:
-        choice["message"]["citations"] = _citations(passages)
+def _cited_body(completion: bytes, passages: Sequence[Passage]) -> bytes | None:
+    """The body with citations in its message; None if it is no chat completion: one is then made of the text."""
+    try:
+        body: dict[str, Any] = orjson.loads(completion)
+        for choice in body["choices"]:
+            choice["message"]["citations"] = _citations(passages)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
     return orjson.dumps(body)
 
 

@@ -58,14 +58,11 @@ class RetrieverExpert:
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Index the corpus, again and again until it works, then stay."""
         self._condition = Condition(state="starting", reason="reading and indexing the corpus")
-        try:
-            while not await self._prepared():
-                self._first_attempt_over(task_status)
-                await anyio.sleep(_AGAIN_S)
+        while not await self._prepared():
             self._first_attempt_over(task_status)
-            await anyio.sleep_forever()
-        finally:
-            self._condition = Condition(state="down", reason="not in service any more")
+            await anyio.sleep(_AGAIN_S)
+        self._first_attempt_over(task_status)
+        await anyio.sleep_forever()
 
     async def search(self, query: str, *, top_k: int) -> Sequence[Passage]:
         """The best passages for a query; none where nothing matches.

@@ -65,9 +65,10 @@ class VllmExpert:
             )
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        started = anyio.current_time()
         with anyio.move_on_after(request.left_s):
             async with self._pool.session() as session:
-                return await self._from_any(session, request, emit)
+                return await self._from_any(session, request, emit, started=started)
         raise ExpertTimeout(self.id, "no whole answer before the deadline")
 
     def home(self) -> VllmExpert:
@@ -79,7 +80,7 @@ class VllmExpert:
             raise ExpertUnavailable(self.id, f"its base {self.settings.base!r} is no expert of the kind vllm")
         return base.home()
 
-    async def _from_any(self, session: ClientSession, request: ChatRequest, emit: Emit) -> Draft:
+    async def _from_any(self, session: ClientSession, request: ChatRequest, emit: Emit, *, started: float) -> Draft:
         """The draft of the first server that is there, each asked at most once.
 
         Only a server that is not there is replaced, which shows before the first byte of an answer.
@@ -89,19 +90,15 @@ class VllmExpert:
         while (replica := replicas.pick(anyio.current_time(), tried=missing)) is not None:
             try:
                 with replica.busy():
-                    return await self._from(replica, session, request, emit)
+                    target = self._target(replica)
+                    async with ask(session, target, self._body(request)) as answer:
+                        replicas.answered(replica)
+                        relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
+                        return await relay.streamed(emit) if request.stream else await relay.whole()
             except ExpertUnavailable as error:
                 replicas.eject(replica, anyio.current_time())
                 missing[replica] = error
         raise list(missing.values())[-1]
-
-    async def _from(self, replica: Replica, session: ClientSession, request: ChatRequest, emit: Emit) -> Draft:
-        started = anyio.current_time()
-        target = self._target(replica)
-        async with ask(session, target, self._body(request)) as answer:
-            self.home().replicas.answered(replica)
-            relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
-            return await relay.streamed(emit) if request.stream else await relay.whole()
 
     def _target(self, replica: Replica) -> Target:
         home = self.home().settings

@@ -157,7 +157,7 @@ async def test_an_http_server_that_goes_fails_calls_at_once_and_comes_back(
             async with server.listening():
                 await connection.reached("up")
                 assert (await expert.draft(asked("four"), _nowhere)).text == "four"
-                group.cancel_scope.cancel()
+            group.cancel_scope.cancel()
     assert [call["text"] for call in server.calls] == ["one", "four"]
 
 
