@@ -5,6 +5,7 @@
     ├── RequestError             the caller's mistake
     │   ├── InvalidRequest       the body is not what the API takes
     │   ├── UnknownModel         no expert and no alias of that name
+    │   ├── UnknownDecision      no decision of that id is kept
     │   ├── RequestTooLarge      more bytes than `serve.max_body_bytes`
     │   ├── WrongMediaType       a body that is not JSON
     │   └── NotAuthorized        no key, or not one of ours
@@ -42,8 +43,10 @@ __all__ = [
     "RequestError",
     "RequestTooLarge",
     "RunError",
+    "UnknownDecision",
     "UnknownModel",
     "WrongMediaType",
+    "sole",
 ]
 
 
@@ -77,6 +80,12 @@ class UnknownModel(RequestError):
     """Neither an expert nor an alias."""
 
     code = "model_not_found"
+
+
+class UnknownDecision(RequestError):
+    """Never made here, or so long ago that it is not kept."""
+
+    code = "decision_not_found"
 
 
 class RequestTooLarge(RequestError):
@@ -167,3 +176,9 @@ class DeadlineExceeded(RunError):
     def __init__(self, deadline_s: float, waiting_for: str) -> None:
         super().__init__(f"no answer within {deadline_s:g} s (waiting for {waiting_for})")
         self.deadline_s = deadline_s
+
+
+def sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error in a task group's: handlers match errors, not groups. The first where there are several."""
+    first = group.exceptions[0]
+    return sole(first) if isinstance(first, BaseExceptionGroup) else first

@@ -71,13 +71,16 @@ def load_router(config: Config, embedder: Embedder) -> Router:
 def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
     """Why a router has to be trained before this configuration can be served; empty when one fits.
 
-    A router fits when it loads and was trained on the examples as they are now.
+    A router fits when it loads, and was trained on the examples and with the settings as they are now.
     """
     try:
         manifest = artifact.read_manifest(config.path(config.routing.artifact))
         now = examples_sha256(distinct(examples_of(config)))
         if manifest.report.data_sha256 != now:
             return "the examples have changed"
+        wanted = (config.routing.classifier, config.routing.alpha, config.routing.false_reject)
+        if (manifest.classifier.kind, manifest.report.alpha, manifest.report.false_reject) != wanted:
+            return "the settings of 'routing' have changed"
         load_router(config, load_embedder(config.embedder))
     except (ArtifactError, TrainingError) as error:
         return str(error)

@@ -144,9 +144,14 @@ class Assembled:
     """What the chunks of one stream add up to."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self._pieces: list[str] = []
         self.finish_reason: str | None = None
         self.usage = Usage()
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._pieces)
 
     def add(self, chunk: Chunk) -> None:
         """Take in one chunk; raises ValueError where it is no chunk of choice 0 or usage."""
@@ -155,7 +160,7 @@ class Assembled:
             self.usage = _read_usage(data.get("usage")) if data.get("usage") else self.usage
             for choice in data["choices"]:
                 if choice.get("index", 0) == 0:
-                    self.text += choice.get("delta", {}).get("content") or ""
+                    self._pieces.append(str(choice.get("delta", {}).get("content") or ""))
                     self.finish_reason = choice.get("finish_reason") or self.finish_reason
         except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
             message = "not a chat.completion.chunk object"

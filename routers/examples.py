@@ -29,7 +29,7 @@ def read_examples(path: Path) -> list[Example]:
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
-        raise TrainingError([f"{path}: cannot be read ({error.strerror}); see 'routing.examples'"]) from error
+        raise TrainingError([f"{path}: cannot be read ({error.strerror})"]) from error
     examples: list[Example] = []
     problems: list[str] = []
     for number, line in enumerate(lines, start=1):

@@ -146,7 +146,13 @@ def test_small_talk_is_answered_by_the_model_in_this_process(service: Service) -
 def test_a_local_answer_streams_token_by_token(service: Service) -> None:
     """Curl -N shows many chunks, and [DONE] at the end."""
     body = {"model": "chatter", "stream": True, "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
-    command = [str(shutil.which("curl")), "-sN", f"{service.url}/v1/chat/completions", "-H", "content-type: application/json"]
+    command = [
+        str(shutil.which("curl")),
+        "-sN",
+        f"{service.url}/v1/chat/completions",
+        "-H",
+        "content-type: application/json",
+    ]
     done = subprocess.run([*command, "-d", json.dumps(body)], capture_output=True, text=True, check=True, timeout=60)
     events = [line.removeprefix("data: ") for line in done.stdout.splitlines() if line]
     chunks = [json.loads(event) for event in events[:-1]]

@@ -11,6 +11,7 @@ from orchestrator.errors import (
     ExpertCut,
     ExpertError,
     ExpertFailed,
+    ExpertOverloaded,
     ExpertRejected,
     ExpertUnavailable,
     NoExpertLeft,
@@ -253,6 +254,26 @@ async def test_a_draft_that_fails_leaves_the_others() -> None:
         draft, trace = await answer(engine, "math")
     assert draft.text == "verdict"
     assert [seen.expert for seen in trace.decision().drafts] == ["b", "c"]
+
+
+async def test_a_draft_that_hangs_does_not_hold_the_others() -> None:
+    """Drafts have a share of the deadline; who is late is cancelled, and the verdict is written from the rest."""
+    a = ScriptedExpert("a", Reply(pieces=("late",), before=anyio.Event()))
+    b, c = ScriptedExpert("b", "left right", "verdict"), ScriptedExpert("c", "left right up")
+    async with flowing(a, b, c, categories=FUSE, fusion={"verdict": "b"}, budget={"deadline_s": 0.5}) as engine:
+        draft, trace = await answer(engine, "math")
+    outcomes = {(attempt.expert, attempt.role): attempt.outcome for attempt in trace.decision().attempts}
+    assert draft.text == "verdict"
+    assert outcomes["a", "draft"] == "cancelled"
+    assert a.running == 0
+
+
+async def test_an_expert_that_wants_a_long_pause_is_not_waited_for() -> None:
+    """Retry-After of a minute: the next expert answers now."""
+    solver = ScriptedExpert("solver", ExpertOverloaded("solver", "full", retry_after_s=60))
+    async with flowing(solver, ScriptedExpert("writer", "at once"), categories=CATEGORIES) as engine:
+        draft, _ = await answer(engine, "math")
+    assert (draft.text, len(solver.requests)) == ("at once", 1)
 
 
 async def test_unanimous_drafts_need_no_verdict() -> None:

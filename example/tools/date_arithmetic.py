@@ -35,7 +35,9 @@ _NEAR_DATE = re.compile(
     rf"(?P<on>on\s+or\s+)?(?P<side>after|following|from|since|before|preceding)\s+{DATE}"
 )
 _NEAR_TODAY = re.compile(rf"\b(?P<side>next|coming|this|last|previous)\s+{_WEEKDAY}\b(?!\s+(?:of|in)\b)")
-_MONTH_LENGTH = re.compile(rf"\bhow\s+many\s+days\b.*\b{MONTH_NAME}(?:,?\s+(?:of\s+)?(?P<year>\d{{4}}))?(?![\w<])")
+_MONTH_LENGTH = re.compile(
+    rf"\bhow\s+many\s+days\b.*\b{MONTH_NAME}(?:,?\s+(?:of\s+)?(?P<year>\d{{4}}))?(?![\w<])", re.IGNORECASE
+)
 _YEAR = re.compile(r"(?<![\w.-])\d{1,4}(?![\w-]|\.\d)")
 _BACKWARD = re.compile(r"\b(?:before|ago|earlier|prior|subtract|minus|take|deduct|back)\b")
 _FORWARD = re.compile(r"\b(?:after|from|later|in|add|plus|since|following|past|hence)\b")

@@ -17,7 +17,7 @@ __all__ = ["MONTH_NAME", "DatePhrase", "find_dates", "find_span", "month_number"
 
 _FLAGS = re.IGNORECASE | re.ASCII
 MONTH_NAME = rf"(?P<month>{'|'.join(rf'{month[:3]}(?:{month[3:]})?' for month in MONTHS)}|sept)\b\.?"
-"""A month's name or its abbreviation, as the group `month` of a regular expression."""
+"""A month's name or its abbreviation, as the group `month` of a regular expression that ignores case."""
 
 _DAY = rf"(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?|(?P<ordinal>{'|'.join(ORDINALS)}))\b"
 _YEAR = r"(?:,?\s+(?:in\s+)?(?P<year>\d{4})\b)?"

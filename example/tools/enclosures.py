@@ -109,7 +109,7 @@ def enclosed_root(value: Enclosure, degree: int, bits: int) -> Enclosure:
 
 def enclosed_pi(bits: int) -> Enclosure:
     """Pi to 2**-bits, by Machin's formula: pi = 16 arctan(1/5) - 4 arctan(1/239)."""
-    spare = 32  # more than the 20 or so units that the truncated terms of both series can lose together
+    spare = 32  # bits for the few thousand units by which all the truncated terms can be off together
     one = 1 << (bits + spare)
     middle = 16 * _arctan_of_inverse(5, one) - 4 * _arctan_of_inverse(239, one)
     return Enclosure(Fraction((middle >> spare) - 1, 1 << bits), Fraction((middle >> spare) + 2, 1 << bits))

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orchestrator.cli import ask, check, experts, mcp, prepare, serve, train
 from orchestrator.cli.log import configure_log
-from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.errors import ConfigError, OrchestratorError, sole
 from routers.errors import RouterError
 
 __all__ = ["build", "main"]
@@ -60,6 +60,12 @@ def main() -> None:
         sys.exit(BAD_CONFIG)
     except (OrchestratorError, RouterError) as error:
         problems.print(f"error: {error}", markup=False)
+        sys.exit(FAILED)
+    except BaseExceptionGroup as group:  # a task group's: what a server that would not start leaves
+        first = sole(group)
+        if not isinstance(first, OrchestratorError | RouterError):
+            raise
+        problems.print(f"error: {first}", markup=False)
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -60,7 +61,9 @@ def _listener(host: str, port: int, config: Config) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
-        raise RunError(f"cannot listen on {host}:{port}: {error.strerror}; try another --port") from error
+        raise RunError(
+            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; try another --port"
+        ) from error
 
 
 def _train_if_needed(config: Config, embedders: Embedders) -> None:

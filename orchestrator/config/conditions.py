@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path as FilePath
 
-from orchestrator.config.problems import Path, Problem, shown
+from orchestrator.config.problems import Path, Problem, choices, shown
 from orchestrator.config.references import key_path
 from orchestrator.config.settings import ExpertSettings
 from orchestrator.config.tree import Block, Items, Node, Scalar, entries, find, locate, single_name, written
@@ -23,6 +24,7 @@ def condition_problems(root: Block, experts: Mapping[str, ExpertSettings], folde
     yield from _without_examples(root)
     yield from _missing_files(root, experts, folder)
     yield from _exposed(root)
+    yield from _unknown_classifier(root)
 
 
 def is_loopback(host: str) -> bool:
@@ -73,6 +75,14 @@ def _exposed(root: Block) -> Iterator[Problem]:
     for path, scalar in single_name(root, "serve", "host"):
         if not is_loopback(scalar.text):
             message = f"without serve.keys only loopback is allowed, found {shown(scalar.written)}"
+            yield Problem(scalar.mark, path, message)
+
+
+def _unknown_classifier(root: Block) -> Iterator[Problem]:
+    known = [entry.name for entry in entry_points(group="orchestrator.routers")]
+    for path, scalar in single_name(root, "routing", "classifier"):
+        if scalar.text not in known:
+            message = f"unknown classifier {shown(scalar.written)}{choices(scalar.text, known)}"
             yield Problem(scalar.mark, path, message)
 
 

@@ -86,6 +86,9 @@ class LocalSettings(ExpertSettings):
     system: str | None = Field(default=None, description="system prompt; experts that differ in it share the model")
     max_tokens: int = Field(default=256, ge=1, description="most tokens of an answer where the request says nothing")
     temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy; where the request says nothing")
+    repetition_penalty: float = Field(
+        default=1.0, gt=0, le=2, description="above 1 an answer repeats itself less; where the request says nothing"
+    )
 
 
 class RetrieverSettings(ExpertSettings):

@@ -74,7 +74,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if value is None or value is PydanticUndefined or value in ("", (), {}):  # noqa: PLR6201 - unhashable values
+    if value is None or value is PydanticUndefined or value in ("", (), {}):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

@@ -63,6 +63,7 @@ def _launch_problems(root: Block, experts: Collection[str]) -> Iterator[Problem]
 def reference_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
     """Experts that other experts need: they exist, are of a kind that will do, and need nobody in a circle."""
     known = entries(root, "experts")
+    yield from _verdict_problems(root, experts)
     references = {expert: settings.refers_to() for expert, settings in experts.items()}
     circular: set[tuple[str, str]] = set()
     for cycle in _cycles(references):
@@ -81,6 +82,14 @@ def reference_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> It
                 objection = experts[expert].objection(key, experts[other])
                 if objection is not None:
                     yield _problem(found, f"{called} {objection}")
+
+
+def _verdict_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
+    for path, scalar in single_name(root, "fusion", "verdict"):
+        settings = experts.get(scalar.text)
+        if settings is not None and not settings.chats:
+            message = f"{shown(scalar.written)} is of kind {settings.kind!r} and cannot write a verdict"
+            yield Problem(scalar.mark, path, message)
 
 
 def key_path(key: str) -> Path:

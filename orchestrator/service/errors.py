@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from orchestrator import errors
 
-__all__ = ["STATUS", "error_body", "error_response", "plain_error", "sole", "status_of"]
+__all__ = ["STATUS", "error_body", "error_response", "plain_error", "status_of"]
 
 STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.InvalidRequest: 400,
     errors.NotAuthorized: 401,
     errors.UnknownModel: 404,
+    errors.UnknownDecision: 404,
     errors.RequestTooLarge: 413,
     errors.WrongMediaType: 415,
     errors.RequestError: 400,
@@ -68,12 +69,6 @@ def plain_error(status: int, message: str, *, headers: Mapping[str, str] | None 
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")  # noqa: PLR2004 - HTTP
     body = orjson.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}})
     return Response(body, status_code=status, media_type="application/json", headers=dict(headers or {}))
-
-
-def sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error in a task group's: handlers match errors, not groups. The first where there are several."""
-    first = group.exceptions[0]
-    return sole(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _code(error: errors.OrchestratorError) -> str:

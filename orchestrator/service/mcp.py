@@ -36,7 +36,6 @@ class Answer(BaseModel):
     confidence: float | None
     plan: str
     citations: list[dict[str, Any]] = Field(description="passages that the answer stands on")
-    decision_id: str
 
 
 class ExpertEntry(BaseModel):
@@ -88,7 +87,6 @@ async def ask(query: Query, context: Context[Engine, Any], model: Model = "auto"
         confidence=decision.categorize.confidence if decision.categorize else None,
         plan=decision.choose.plan if decision.choose else "single",
         citations=[citation(passage) for passage in draft.passages],
-        decision_id=decision.id,
     )
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
-from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownModel
+from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
 from orchestrator.experts import Capabilities, Searcher, State
 from orchestrator.fleet.registry import Registry
 from orchestrator.service.body import chat_body, chat_model, integer, json_body
@@ -44,7 +44,7 @@ class Models(BaseModel):
 
 
 class ExpertShown(BaseModel):
-    """One expert for people and dashboards; holds no address and no secret."""
+    """One expert for people and dashboards; holds no secret; the reason may name servers."""
 
     id: str
     kind: str
@@ -190,7 +190,7 @@ async def decision(http: Request, decision_id: str) -> Decision:
     """One of the latest decisions, without content (queries and drafts are not kept)."""
     found = _engine(http).decisions.get(decision_id)
     if found is None:
-        raise UnknownModel(f"No decision {decision_id!r}; the latest 1000 are kept.", param="decision_id")
+        raise UnknownDecision(f"No decision {decision_id!r}; the latest 1000 are kept.", param="decision_id")
     return found
 
 

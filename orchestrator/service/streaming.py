@@ -16,9 +16,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, sole
 from orchestrator.pipeline import Pipeline
-from orchestrator.service.errors import error_body, sole
+from orchestrator.service.errors import error_body
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Chunk
 

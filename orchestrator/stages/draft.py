@@ -15,7 +15,7 @@ import stamina
 
 from orchestrator.config.settings import Cost
 from orchestrator.decision import Attempt, Failure, TokenCount
-from orchestrator.errors import ExpertError, NoExpertLeft
+from orchestrator.errors import ExpertError, ExpertTimeout, NoExpertLeft
 from orchestrator.fleet.registry import Registry
 from orchestrator.trace import Stopwatch, Trace
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit
@@ -23,6 +23,10 @@ from orchestrator.types import ChatRequest, Chunk, Draft, Emit
 __all__ = ["Drafting", "nowhere"]
 
 Role = Literal["answer", "draft", "verdict"]
+MOST_WAIT_S = 1.0
+"""An expert that asks to be left alone for longer is not waited for: the next one may answer sooner."""
+DRAFT_SHARE = 0.6
+"""Share of the time left that drafts may take; what is not there by then is left out, and a verdict can follow."""
 
 
 async def nowhere(_: Chunk) -> None:
@@ -74,7 +78,7 @@ class Drafting:
         raise NoExpertLeft(failures)
 
     async def side_by_side(self, experts: Sequence[str], request: ChatRequest, trace: Trace) -> list[Draft]:
-        """The drafts of all experts that gave one, in the order of `experts`.
+        """The drafts of all experts that gave one in time, in the order of `experts`.
 
         Raises:
             NoExpertLeft: none did.
@@ -90,11 +94,13 @@ class Drafting:
             except ExpertError as error:
                 failures.append(error)
 
-        async with anyio.create_task_group() as group:
-            for expert in experts:
-                group.start_soon(one, expert)
+        with anyio.move_on_after(request.left_s * DRAFT_SHARE):
+            async with anyio.create_task_group() as group:
+                for expert in experts:
+                    group.start_soon(one, expert)
         if not drafts:
-            raise NoExpertLeft(failures)
+            late = [expert for expert in experts if expert not in {failure.expert for failure in failures}]
+            raise NoExpertLeft([*failures, *(ExpertTimeout(expert, "no draft in time") for expert in late)])
         return [drafts[expert] for expert in experts if expert in drafts]
 
     async def verdict(self, expert: str, request: ChatRequest, emit: Emit, trace: Trace) -> Draft | None:
@@ -120,6 +126,8 @@ class Drafting:
             if relay.begun or not isinstance(error, ExpertError) or not error.retryable:
                 return False
             if self._registry.condition(expert).state == "down":
+                return False
+            if error.retry_after_s is not None and error.retry_after_s > MOST_WAIT_S:
                 return False
             return error.retry_after_s or True
 

@@ -208,9 +208,9 @@ def test_empty_variable_without_quotes_is_nothing() -> None:
 
 def test_alias_stands_for_its_own_copy() -> None:
     """Ours: one anchor may serve fields of different types, and each takes the text in its own way."""
-    config = loaded(MINIMAL + "embedder: &five 5\nbudget: {deadline_s: *five}\nrouting: {classifier: *five}\n").config
+    config = loaded(MINIMAL + "embedder: &five 5\nbudget: {deadline_s: *five}\nrouting: {artifact: *five}\n").config
 
-    assert (config.embedder, config.budget.deadline_s, config.routing.classifier) == ("5", 5.0, "5")
+    assert (config.embedder, config.budget.deadline_s, config.routing.artifact) == ("5", 5.0, Path("5"))
 
 
 def test_secrets_are_not_shown() -> None:

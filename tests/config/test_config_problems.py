@@ -371,6 +371,15 @@ fusion: {max_drafts: 1}
         id="expert listed twice",
     ),
     pytest.param(
+        MINIMAL
+        + "  t: {kind: mcp, tool: t, server: {command: c}}\nfusion: {verdict: t}\nrouting: {classifier: linar}\n",
+        [
+            "9:19: fusion.verdict: 't' is of kind 'mcp' and cannot write a verdict",
+            "10:23: routing.classifier: unknown classifier 'linar' (known: linear; did you mean 'linear'?)",
+        ],
+        id="verdict by a tool, unknown classifier",
+    ),
+    pytest.param(
         MINIMAL + "fusion: {verdict: judge, experts: [coder, nobody, coder]}\n",
         [
             "8:19: fusion.verdict: unknown expert 'judge' (known: coder)",

@@ -1,5 +1,6 @@
 """The orchestrator as an MCP server, over real stdio, with a real client."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,3 +63,20 @@ async def test_an_agent_asks_routes_and_lists(folder: Path) -> None:
     assert [entry["id"] for entry in experts.structured_content["experts"]] == ["tool"]
     assert wrong.is_error
     assert "does not exist" in str(wrong.content)
+
+
+def test_without_a_router_the_server_says_what_to_do(tmp_path: Path) -> None:
+    """One line and exit status 1, no stack trace."""
+    (tmp_path / "experts.yaml").write_text(CONFIG, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "mcp"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "orchestrator train" in done.stderr
+    assert "Traceback" not in done.stderr

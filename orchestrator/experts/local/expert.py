@@ -96,10 +96,11 @@ class LocalExpert:
     def _generation(self, model: LoadedModel, prompt: list[int], options: Options) -> Generation:
         temperature = self._settings.temperature if options.temperature is None else options.temperature
         top_p = 1.0 if options.top_p is None else options.top_p
+        penalty = options.repetition_penalty or self._settings.repetition_penalty
         return Generation(
             model,
             prompt,
-            sampler=Sampler(temperature=temperature, top_p=top_p, seed=options.seed),
+            sampler=Sampler(temperature=temperature, top_p=top_p, repetition_penalty=penalty, seed=options.seed),
             limit=min(options.limit or self._settings.max_tokens, model.context - len(prompt)),
             stops=options.stops,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -18,10 +18,20 @@ class Sampler:
     """Chooses the next token.
 
     temperature: 0 takes the likeliest token. top_p: share of the probability, in (0, 1], that may be chosen from.
-    seed: the same seed chooses the same tokens; None is different every time.
+    repetition_penalty: above 1 makes tokens that the answer has already less likely (Keskar et al. 2019, section
+    4.1, on the answer alone: a prompt may well be repeated). seed: the same one chooses the same tokens; None is
+    different every time.
     """
 
-    def __init__(self, *, temperature: float, top_p: float = 1.0, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        temperature: float,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        seed: int | None = None,
+    ) -> None:
+        self._repetition_penalty = repetition_penalty
         self._temperature = temperature
         self._top_p = top_p
         self._random = torch.Generator()
@@ -30,8 +40,10 @@ class Sampler:
         else:
             self._random.manual_seed(seed % 2**63)
 
-    def pick(self, logits: torch.Tensor) -> int:
-        """A token id; `logits` is float32 [vocabulary]."""
+    def pick(self, logits: torch.Tensor, said: Collection[int] = ()) -> int:
+        """A token id; `logits` is float32 [vocabulary], `said` the tokens of the answer so far."""
+        if self._repetition_penalty != 1 and said:
+            logits = self._penalised(logits, torch.tensor(sorted(said)))
         if self._temperature == 0:
             return int(logits.argmax())
         # Against the largest, so that a temperature near 0 gives -inf for the others and not inf for all.
@@ -40,6 +52,10 @@ class Sampler:
         # The smallest set that holds top_p, the token that crosses it included (Holtzman et al. 2020, section 3.1).
         ordered[ordered.cumsum(dim=-1) - ordered >= self._top_p] = 0
         return int(tokens[torch.multinomial(ordered, 1, generator=self._random)])
+
+    def _penalised(self, logits: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+        of_said, penalty = logits[said], self._repetition_penalty
+        return logits.index_put((said,), torch.where(of_said > 0, of_said / penalty, of_said * penalty))
 
 
 class Generation:
@@ -60,6 +76,7 @@ class Generation:
         self._unread = list(prompt)
         self._prompt_tokens = len(prompt)
         self._tokens = 0
+        self._said: set[int] = set()
 
     @property
     def usage(self) -> Usage:
@@ -70,10 +87,11 @@ class Generation:
         """Read a piece of the prompt or generate one token; the text that is certain now, often none."""
         piece, self._unread = self._unread[:PIECE_TOKENS], self._unread[PIECE_TOKENS:]
         logits = self._model.read(piece, self._cache)
-        return "" if self._unread else self._take(self._sampler.pick(logits[-1]))
+        return "" if self._unread else self._take(self._sampler.pick(logits[-1], self._said))
 
     def _take(self, token: int) -> str:
         self._tokens += 1
+        self._said.add(token)
         self._unread = [token]
         if token in self._model.ends:
             self.finish_reason = "stop"

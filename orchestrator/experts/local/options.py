@@ -21,7 +21,7 @@ class _StreamOptions(BaseModel):
 
 
 class Options(BaseModel):
-    """The fields of a chat body that a local model follows, as OpenAI's API has them.
+    """The fields of a chat body that a local model follows, as OpenAI's API has them; repetition_penalty is vLLM's.
 
     It ignores the rest: a model this small follows no schema and calls no tools, whoever asks.
     """
@@ -32,6 +32,7 @@ class Options(BaseModel):
     max_completion_tokens: int | None = Field(default=None, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=2)
     seed: int | None = None
     stop: _Stop | Annotated[list[_Stop], Field(max_length=16)] | None = None
     n: Literal[1] | None = None

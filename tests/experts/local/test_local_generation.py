@@ -110,3 +110,20 @@ def test_sampler_follows_the_probabilities_of_the_temperature() -> None:
     sampler = Sampler(temperature=2.0, seed=11)
     share = sum(sampler.pick(logits) for _ in range(1000)) / 1000
     assert share == pytest.approx(torch.sigmoid(torch.tensor(0.5)).item(), abs=0.047)
+
+
+def test_repetition_penalty_divides_what_was_said_and_leaves_the_rest() -> None:
+    """Specified (Keskar et al. 2019): positive logits are divided, negative ones multiplied; 1 changes nothing."""
+    logits = torch.tensor([2.0, 1.9, -1.0])
+    assert Sampler(temperature=0).pick(logits, {0}) == 0
+    assert Sampler(temperature=0, repetition_penalty=1.2).pick(logits, {0}) == 1
+    assert Sampler(temperature=0, repetition_penalty=2.0).pick(torch.tensor([-1.0, -1.5]), {0}) == 1
+    assert logits.tolist() == pytest.approx([2.0, 1.9, -1.0])
+
+
+def test_repetition_penalty_ends_a_loop(model: LoadedModel) -> None:
+    """The same prompt: without it the answer says the same line again and again, with it it does not."""
+    prompt = model.prompt([{"role": "user", "content": "Say no, and no, and no, and no."}])
+    plain = whole(Generation(model, prompt, sampler=GREEDY, limit=40))
+    varied = whole(Generation(model, prompt, sampler=Sampler(temperature=0, repetition_penalty=1.3), limit=40))
+    assert len(set(varied.split())) / len(varied.split()) > len(set(plain.split())) / len(plain.split())
