@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-import anyio
 import numpy as np
-from anyio.abc import TaskGroup
 
+from orchestrator.background import Background
 from orchestrator.batching import Batcher
 from routers.embedding import Embedder, FloatArray
 from routers.embedding.load import load_embedder
@@ -19,14 +17,14 @@ __all__ = ["Embedders"]
 
 
 class Embedders:
-    """Embedders by name; relative paths start at `folder`."""
+    """Embedders by name; relative paths start at `folder`. They work while `background` is open."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = Lock()
         self._loaded: dict[str, Embedder] = {}
         self._served: dict[str, _Served] = {}
-        self._group: TaskGroup | None = None
+        self.background = Background()
 
     def load(self, name: str) -> Embedder:
         """The embedder itself, loaded at the first call (seconds). For threads, not for the event loop."""
@@ -37,24 +35,10 @@ class Embedders:
 
     def __call__(self, name: str) -> _Served:
         """The embedder behind a batcher, for the event loop; loads with its first text."""
-        if self._group is None:
-            message = "embedders are served inside `async with embedders.running()`"
-            raise RuntimeError(message)
         if name not in self._served:
             self._served[name] = _Served(self, name)
-            self._group.start_soon(self._served[name].batches.serve)
+            self.background.start(self._served[name].batches.serve)
         return self._served[name]
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Embedding goes on inside this block."""
-        async with anyio.create_task_group() as group:
-            self._group = group
-            try:
-                yield
-            finally:
-                self._group = None
-                group.cancel_scope.cancel()
 
 
 class _Served:

@@ -63,7 +63,7 @@ async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Regi
         embedder=embedders,
     )
     registry = Registry(config, site)
-    async with embedders.running(), registry.running():
+    async with embedders.background.open(), registry.background.open():
         yield registry
 
 

@@ -97,7 +97,7 @@ async def flowing(
         general="general",
     )
     categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000)
-    async with registry.running(), anyio.create_task_group() as group:
+    async with registry.background.open(), anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,

@@ -98,7 +98,7 @@ class _Parser:
             elif token.kind == "infix" and at_least <= binding(_symbol(token)):
                 self.position += 1
                 left = self._infixed(left, _symbol(token))
-            elif token.kind in ("open", "function", "pi") and at_least <= PRODUCT:  # 2(3 + 4)
+            elif _multiplies(token) and at_least <= PRODUCT:
                 left = Operation("*", left, self.expression(PRODUCT + 1))
             else:
                 break
@@ -122,7 +122,7 @@ class _Parser:
 
     def _enclosed(self, _: str) -> Node:
         inside = self.expression(SHARE)
-        self._expect("close", ")", "a parenthesis is opened and not closed")
+        self._expect("close", (")",), "a parenthesis is opened and not closed")
         return inside
 
     def _signed(self, name: str) -> Node:
@@ -169,7 +169,7 @@ class _Parser:
             infix, build = AROUND_INFIX[name]
             first = self.expression(UNARY)
             self._accept("link", "is")
-            self._expect("infix", infix, f"after 'the {name}' two numbers should follow")
+            self._expect("infix", (infix,), f"after 'the {name}' two numbers should follow")
         else:
             links, build = PAIRS[name]
             first = self.expression(SHARE)
@@ -180,14 +180,16 @@ class _Parser:
         items, links = self._items(("and", ",", "to", "with"))
         if len(items) == 1:
             raise NotAnswerable("'add' needs what to add and what to add it to, as in 'add 15% to 80'")
+        if "to" in links[:-1]:
+            raise NotAnswerable("it is not clear what is added to what; say 'add ... and ... to ...'")
         return summed([items[-1], *items[:-1]] if links[-1] == "to" else items)  # "add 15% to 80" starts from the 80
 
     def _listed(self, name: str) -> Node:
         items, _ = self._items(("and", ","))
         if len(items) > 1:
             return LISTS[name](items)
-        if isinstance(items[0], Operation):  # "the sum of 3 plus 5"
-            return items[0]
+        if isinstance(items[0], Operation) and (name, items[0].symbol) in (("sum", "+"), ("product", "*")):
+            return items[0]  # "the sum of 3 plus 5"
         raise NotAnswerable(f"{name!r} needs at least two numbers, with 'and' or a comma and a space between them")
 
     def _items(self, separators: Sequence[str]) -> tuple[list[Node], list[str]]:
@@ -219,7 +221,9 @@ class _Parser:
     def _closed(self, node: Node, *, before: Sequence[str]) -> Node:
         """The result of a command; what follows may only be an operation that gives the same in either grouping."""
         token = self._next()
-        if token is not None and token.kind in ("infix", "postfix") and token.name not in before:
+        if token is None or token.name in before:
+            return node
+        if token.kind in ("infix", "postfix") or _multiplies(token):
             raise NotAnswerable(f"it is not clear what {token.name!r} belongs to; use parentheses")
         return node
 
@@ -233,6 +237,11 @@ class _Parser:
         if token is None or token.kind != kind or token.name not in names:
             raise NotAnswerable(otherwise)
         self.position += 1
+
+
+def _multiplies(token: Token) -> bool:
+    """Whether the token, right after an operand, is multiplied with it: 2(3 + 4), 2 pi, 2 sqrt(2)."""
+    return token.kind in ("open", "pi") or (token.kind == "function" and token.name.startswith("root "))
 
 
 def _symbol(token: Token) -> Symbol:

@@ -69,7 +69,7 @@ _POLITE_WORDS = """
     a an about am approximately are be calculate calculator can come comes compute could determine did do does equal
     equals evaluate exactly figure find for get give have hello help hey hi how i i'd i'm if it just know let's like
     make makes many math maths me much my need now number numbers ok okay out please problem provide question quick
-    quickly say show simplify so solve some tell thank thanks that the this us value want was we what what's whats
+    quickly raise say show simplify so solve some tell thank thanks that the this us value want was we what what's whats
     will work would yield you your
 """
 _POLITE_PHRASES = (
@@ -136,7 +136,10 @@ def _calculation(sentence: str) -> str:
     clauses = clauses or [clause for clause in _CLAUSE_END.split(sentence) if any(find_numbers(clause))] or [sentence]
     if len(clauses) > 1:
         raise NotAnswerable(f"there are {len(clauses)} sentences with numbers in this; send one calculation")
-    clause = _PURPOSE.sub("", clauses[0]).strip()
+    clause = clauses[0].strip()
+    purpose = _PURPOSE.search(clause)
+    if purpose is not None and not _says_number(purpose[0]):
+        clause = clause[: purpose.start()].strip()
     for cue in reversed(list(_CUE.finditer(clause))):
         if not _says_number(clause[: cue.start()]):
             clause = clause[cue.start() :]

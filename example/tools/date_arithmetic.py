@@ -22,7 +22,7 @@ from calendar_steps import (
 from date_answers import DateAnswer
 from date_differences import age, difference
 from date_phrases import MONTH_NAME, month_number
-from date_questions import DATE, DateQuestion, Today, Toward, read_question
+from date_questions import DATE, DateQuestion, Today, read_question
 from spoken_numbers import ORDINALS
 from tool_questions import NotAnswerable, plain_question
 
@@ -36,13 +36,24 @@ _NEAR_DATE = re.compile(
 )
 _NEAR_TODAY = re.compile(rf"\b(?P<side>next|coming|this|last|previous)\s+{_WEEKDAY}\b(?!\s+(?:of|in)\b)")
 _MONTH_LENGTH = re.compile(
-    rf"\bhow\s+many\s+days\b.*\b{MONTH_NAME}(?:,?\s+(?:of\s+)?(?P<year>\d{{4}}))?(?![\w<])", re.IGNORECASE
+    r"how\s+many\s+days\s+(?:(?:are|were|will|be|there|does|did|in|the|month|of)\s+)+"
+    rf"{MONTH_NAME}(?:,?\s+(?:of\s+)?(?P<year>\d{{4}}))?(?:\s+(?:have|has|had))?[\s?.!]*$",
+    re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?<![\w.-])\d{1,4}(?![\w-]|\.\d)")
 _BACKWARD = re.compile(r"\b(?:before|ago|earlier|prior|subtract|minus|take|deduct|back)\b")
 _FORWARD = re.compile(r"\b(?:after|from|later|in|add|plus|since|following|past|hence)\b")
-_ASKS_DATE = re.compile(r"\b(?:date|days?|weekday|when|what|which|today|tomorrow|yesterday)\b")
-_ASKS_TODAY = re.compile(r"\b(?:what|which|tell|show|give|current)\b.*\b(?:date|day|year|month)\b|^(?:the\s+)?date\b")
+_ASKS_MORE_YEARS = re.compile(r"\b(?:how\s+many|between|before|after|since|until|last|previous|which|list)\b")
+_ASKS_DATE = re.compile(r"\b(?:date|days?|weekday|when|what|which|today|tomorrow|yesterday|is|was)\b")
+_PART_OR_RELATION = re.compile(
+    r"\b(?:before|after|from|since|until|till|between|ago|plus|minus|following|previous|next|last|end|start|beginning"
+    rf"|{'|'.join(ORDINALS)})\b"
+)
+_ASKS_TODAY = "date day month year"
+_BESIDE_TODAY = """
+    a also and are be can could current do exact full get give have hello hey hi i i'd is it know like me my need now of
+    on please remind right say share show tell the this to us want we week what what's whats which would you
+"""
 
 
 def date_math(question: str, today: str | None = None) -> DateAnswer:
@@ -87,9 +98,11 @@ def _noted(answer: DateAnswer, today: Today) -> DateAnswer:
 def _leap_year(asked: DateQuestion) -> DateAnswer | None:
     if "leap" not in asked.text:
         return None
-    said = _YEAR.search(asked.text)
+    said, coming = _YEAR.findall(asked.text), re.search(r"\bnext\s+leap\b", asked.text)
+    if asked.dates or len(said) > 1 or (_ASKS_MORE_YEARS.search(asked.text) and not coming):
+        raise NotAnswerable("ask whether one year is a leap year, or for the next leap year after one")
     year = int(said[0]) if said else asked.today.taken().year
-    if re.search(r"\bnext\s+leap\b", asked.text):
+    if coming:
         year = next(later for later in range(year + 1, year + 9) if is_leap(later))
     if not date.min.year <= year <= date.max.year:
         raise NotAnswerable("this calendar has the years 1 to 9999")
@@ -122,30 +135,36 @@ def _weekday_search(asked: DateQuestion) -> DateAnswer | None:
     if asked.span or len(asked.dates) != (near_date is not None) or re.search(r"\bhow\s+(?:many|long)\b", asked.text):
         raise NotAnswerable("ask for one day of the week near one date, as in 'first Friday after 2025-01-01'")
     weekday = [day.lower() for day in WEEKDAYS].index(found["weekday"])
-    if near_date is None:
-        forward, including, nth = found["side"] not in ("last", "previous"), found["side"] == "this", "first"
-    else:
-        forward = found["side"] not in ("before", "preceding")
-        including, nth = found["on"] is not None or found["side"] in ("from", "since"), found["nth"] or "first"
-    if nth in ("next", "last", "previous"):
-        if (nth == "next") != forward:
-            raise NotAnswerable(
-                f"'{found[0].replace(DATE, '...')}' points both ways; say 'first ... after' or 'before'"
-            )
-        nth = "first"
+    forward, including, nth = _side(found) if near_date else _side_of_today(found)
     start = asked.day(0) if near_date else asked.today.taken()
-    day = weekday_from(start, weekday, forward=forward, including=including)
+    nearest = weekday_from(start, weekday, forward=forward, including=including)
     further = 7 * (ORDINALS[nth] - 1)
-    day, _ = stepped(day, Span(days=further if forward else -further))
+    day, _ = stepped(nearest, Span(days=further if forward else -further))
     side = f"{'on or ' if including else ''}{'after' if forward else 'before'}"
     ordinal = "last" if nth == "first" and not forward else nth
     return _dated(day, f"the {ordinal} {WEEKDAYS[weekday]} {side} {long_text(start)} is {long_text(day)}")
+
+
+def _side(found: re.Match[str]) -> tuple[bool, bool, str]:
+    """Whether to look after the date, whether it counts itself, and which one from there ('first')."""
+    forward = found["side"] not in ("before", "preceding")
+    including, nth = found["on"] is not None or found["side"] in ("from", "since"), found["nth"] or "first"
+    if nth in ORDINALS:
+        return forward, including, nth
+    if (nth == "next") != forward:
+        raise NotAnswerable(f"'{nth} ... {found['side']}' points both ways; say 'first ... after' or '... before'")
+    return forward, including, "first"
+
+
+def _side_of_today(found: re.Match[str]) -> tuple[bool, bool, str]:
+    return found["side"] not in ("last", "previous"), found["side"] == "this", "first"
 
 
 def _shifted(asked: DateQuestion) -> DateAnswer | None:
     if asked.span is None:
         return None
     asked.refuse_other_numbers()
+    asked.refuse_day_names()
     text, back = asked.text, _BACKWARD.search(asked.text)
     if len(asked.dates) > 1 or re.search(r"\bhow\s+(?:many|long)\b", text) or not (back or _FORWARD.search(text)):
         raise NotAnswerable("ask for a length of time after or before one date, as in '90 days after 1 March 2025'")
@@ -162,11 +181,17 @@ def _shifted(asked: DateQuestion) -> DateAnswer | None:
 
 
 def _date_itself(asked: DateQuestion) -> DateAnswer | None:
-    if len(asked.dates) > 1 or not (_ASKS_DATE if asked.dates else _ASKS_TODAY).search(asked.text):
+    if not asked.dates:
+        words = set(re.findall(r"[\w']+", asked.text))
+        asks = words & {*_ASKS_TODAY.split()} and words <= {*_ASKS_TODAY.split(), *_BESIDE_TODAY.split()}
+        return _weekday_of(asked.today.taken()) if asks else None
+    if len(asked.dates) > 1 or not _ASKS_DATE.search(asked.text) or _PART_OR_RELATION.search(asked.text):
         return None
     asked.refuse_other_numbers()
-    toward: Toward = "last" if re.search(r"\bwas\b", asked.text) else "next"
-    day = asked.day(0, toward) if asked.dates else asked.today.taken()
+    return _weekday_of(asked.day(0, "last" if re.search(r"\bwas\b", asked.text) else "next"))
+
+
+def _weekday_of(day: date) -> DateAnswer:
     return _dated(day, f"{long_text(day)} is a {WEEKDAYS[day.weekday()]}")
 
 

@@ -45,6 +45,7 @@ def difference(asked: DateQuestion) -> DateAnswer | None:
     if not _COUNTING.search(asked.text) or asked.span or not 1 <= len(asked.dates) <= 2:  # noqa: PLR2004 - from, to
         return None
     asked.refuse_other_numbers()
+    asked.refuse_day_names()
     ends = _ends(asked)
     if ends is None:
         return None

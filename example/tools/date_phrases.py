@@ -46,7 +46,10 @@ _SPAN_UNIT = re.compile(
     r"|\s*-?(?P<fortnights>fortnights?)\b|\s*-?(?P<months>months?)\b|\s*-?(?P<years>years?)\b",
     _FLAGS,
 )
-_ARTICLE = re.compile(r"\ban?\s+(?=(?:day|week|fortnight|month|year)\b)", _FLAGS)
+_ONE_UNIT = r"(?:day|week|fortnight|month|year)\b"
+_ARTICLE = re.compile(
+    rf"\ban?\s+(?={_ONE_UNIT})|(?:\bthe\s+|\b)(?={_ONE_UNIT}\s+(?:before|after|following|preceding)\b)", _FLAGS
+)
 _MAX_COUNT = 100_000
 _ANY_LEAP_YEAR = 2000
 
@@ -106,7 +109,7 @@ def find_span(text: str) -> tuple[Span | None, str]:
 
 
 def _counted_unit(text: str, position: int) -> tuple[str, int, int] | None:
-    """The unit and count of '3 weeks' or 'a week' at this character, and where it ends."""
+    """The unit and count of '3 weeks', 'a week' or 'the week after' at this character, and where it ends."""
     if position > 0 and text[position - 1].isalnum():
         return None
     article = _ARTICLE.match(text, position)

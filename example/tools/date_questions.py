@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from calendar_steps import Span, day_of, is_leap, stepped
+from calendar_steps import WEEKDAYS, Span, day_of, is_leap, stepped
 from date_answers import TodaySource
 from date_phrases import DatePhrase, find_dates, find_span
 from tool_questions import NotAnswerable
@@ -25,7 +25,9 @@ _MOVING = re.compile(
     r"\b(easter|good friday|pentecost|thanksgiving|ramadan|eid|diwali|hanukk?ah|lunar new year|chinese new year"
     r"|mother'?s day|father'?s day|labou?r day|memorial day|black friday)\b"
 )
-_UNSUPPORTED = re.compile(r"\b(inclusive(?:ly)?|including|excluding|except|(?:public |bank )?holidays?|weekends?)\b")
+_UNSUPPORTED = re.compile(
+    r"\b(inclusive(?:ly)?|including|excluding|except|(?:public |bank )?holidays?|weekends?|hours?|minutes?|seconds)\b"
+)
 
 
 @dataclass(slots=True)
@@ -75,6 +77,16 @@ class DateQuestion:
         if found is not None:
             raise NotAnswerable(f"{found[0]!r} is not understood; write dates as 2025-04-03 or 3 April 2025")
 
+    def refuse_day_names(self) -> None:
+        """Refuse a day of the week where it would be left out of account.
+
+        Raises:
+            NotAnswerable: there is one.
+        """
+        found = re.search(rf"\b(?:{'|'.join(WEEKDAYS).lower()})s?\b", self.text)
+        if found is not None:
+            raise NotAnswerable(f"{found[0]!r} is not taken into account in such a question; ask for it by itself")
+
 
 def read_question(text: str, today: Today) -> DateQuestion:
     """The question with its dates and its length of time found.
@@ -92,7 +104,9 @@ def read_question(text: str, today: Today) -> DateQuestion:
     if moving := _MOVING.search(masked):
         raise NotAnswerable(f"{moving[0]} moves from year to year; give its date")
     if unsupported := _UNSUPPORTED.search(masked):
-        raise NotAnswerable(f"{unsupported[0]!r} is not understood; ask for 'weekdays' to leave out weekends")
+        raise NotAnswerable(
+            f"{unsupported[0]!r} is not understood; whole days are counted, or 'weekdays' to leave out weekends"
+        )
     span, rest = find_span(masked)
     return DateQuestion(text=masked, dates=dates, span=span, rest=rest, today=today)
 

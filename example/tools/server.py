@@ -45,7 +45,8 @@ def calculate(
     """Exact arithmetic: + - * /, powers, roots, percentages, fractions, factorials, remainders, sums and averages.
 
     Understands symbols, "(3 + 4) * 5^2", and English, "15% off 80", "two hundred and ten divided by seven", "square
-    root of 144". Rational results are exact; irrational ones are correctly rounded and say so.
+    root of 144". A percentage after + or - is one of what stands before it: 80 + 15% is 92. Rational results are exact;
+    irrational ones are correctly rounded and say so.
     """
     with _refusing():
         return _result(calculation_of(expression))

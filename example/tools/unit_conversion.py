@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import product
 
 from decimal_text import exact_decimal
 from enclosures import Enclosure, enclosed_pi
@@ -55,20 +54,25 @@ def convert(sentence: str) -> Conversion:
 
 
 def _of_one_dimension(request: Request) -> tuple[tuple[Unit, ...], Unit]:
-    """What each name means, given that both sides measure the same; the first meaning of a name is the likeliest."""
+    """What each name means, given that all measure the same; the first meaning of a name is the likeliest."""
     names = (*(part.meanings for part in request.parts), request.target)
-    fitting = [units for units in product(*names) if len({unit.dimension for unit in units}) == 1]
-    if not fitting:
-        measured = [
-            " or ".join(dict.fromkeys(f"{unit.names[1]} ({unit.dimension})" for unit in each)) for each in names
-        ]
-        raise NotAnswerable(f"these do not measure the same thing: {', '.join(dict.fromkeys(measured))}")
-    first = fitting[0]
-    for each in zip(*(units for units in fitting if units[0].dimension == first[0].dimension), strict=True):
-        worth = {(unit.scale, unit.offset): unit.names[1] for unit in each}
-        if len(worth) > 1:
-            raise NotAnswerable(f"a unit here has several meanings; say which: {', '.join(worth.values())}")
-    return first[:-1], first[-1]
+    for dimension in dict.fromkeys(unit.dimension for unit in names[0]):
+        fitting = [[unit for unit in meanings if unit.dimension == dimension] for meanings in names]
+        if all(fitting):
+            *units, target = map(_only_meaning, fitting)
+            return tuple(units), target
+    measured = [
+        " or ".join(dict.fromkeys(f"{unit.names[1]} ({unit.dimension})" for unit in meanings)) for meanings in names
+    ]
+    raise NotAnswerable(f"these do not measure the same thing: {', '.join(dict.fromkeys(measured))}")
+
+
+def _only_meaning(meanings: Sequence[Unit]) -> Unit:
+    """The first of them, given that all are worth the same."""
+    worth = {(unit.scale, unit.offset, unit.pi_power): unit.names[1] for unit in meanings}
+    if len(worth) > 1:
+        raise NotAnswerable(f"a unit here has several meanings; say which: {', '.join(worth.values())}")
+    return meanings[0]
 
 
 def _refuse_impossible_temperature(parts: Sequence[tuple[Fraction, Unit]]) -> None:

@@ -24,6 +24,7 @@ _MINUS = re.compile(r"(?<![\w)])-\s*(?=[\d.])|\b(?:minus|negative)\s+", _FLAGS)
 _OF = re.compile(r"\s*(?:of\s+)?(?:an?\s+)?", _FLAGS)
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\S", _FLAGS)
 _SMALL_WORDS = "a an and are as equal equals from how i in into is it make me much of that the this to"
+_ARITHMETIC_WORDS = "twice double triple times plus less average sum"
 _EXAMPLES = "metres, miles, kilograms, pounds, litres, US cups, degrees Celsius, hectares, hours, megabytes and joules"
 _INCH_ABBREVIATION = re.compile(r"in\b\.?(?!')", _FLAGS)
 
@@ -64,6 +65,9 @@ def requested(text: str) -> Request:
         NotAnswerable: it asks for none or for several, or names a unit that is not known.
     """
     pieces = list(_pieces(_spelled_out(text)))
+    for piece in pieces:
+        if piece.text.lower() in _ARITHMETIC_WORDS.split():
+            raise NotAnswerable(f"{piece.text!r} is arithmetic, which is not done here; send the quantity itself")
     _refuse_loose_numbers(pieces)
     quantities = _quantities(pieces)
     bare = [index for index, piece in enumerate(pieces) if piece.meanings and piece.number is None]

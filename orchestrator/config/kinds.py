@@ -96,6 +96,7 @@ class RetrieverSettings(ExpertSettings):
 
     implementation: ClassVar[str] = "orchestrator.experts.retriever.expert:RetrieverExpert"
     chats: ClassVar[bool] = False
+    searches: ClassVar[bool] = True
 
     kind: Literal["retriever"] = "retriever"
     corpus: Path = Field(description="JSONL file of {id, title, text}")

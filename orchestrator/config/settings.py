@@ -63,12 +63,14 @@ class ExpertSettings(Settings):
 
     implementation: "package.module:Class" of the expert, imported when a configuration names the kind.
     chats: whether other experts may ask experts of this kind for text (a retriever's reader, for example).
+    searches: whether they can be asked for passages.
     """
 
     model_config = ConfigDict(json_schema_extra=_kind_in_schema)
 
     implementation: ClassVar[str]
     chats: ClassVar[bool] = True
+    searches: ClassVar[bool] = False
 
     kind: str = Field(description="which kind of expert this is")
     description: str = Field(default="", description="what it is good at, shown to people and agents")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pkgutil import resolve_name
 
 import anyio
 import structlog
 from anyio import to_thread
-from anyio.abc import TaskGroup
 
+from orchestrator.background import Background
 from orchestrator.config import Config
 from orchestrator.config.settings import ExpertSettings
+from orchestrator.errors import ExpertUnavailable
 from orchestrator.experts import Condition, Expert, Searcher, Site, State, Supervised
 
 __all__ = ["Registry"]
@@ -25,7 +26,7 @@ class Registry(Mapping[str, Expert]):
     """Experts by id, in the order of the configuration.
 
     Building an expert imports its kind (torch for `local`, mcp for `mcp`), so that a configuration pays only for
-    what it names.
+    what it names. Experts live while `background` is open.
     """
 
     def __init__(self, config: Config, site: Site, *, built: Mapping[str, Expert] | None = None) -> None:
@@ -35,8 +36,7 @@ class Registry(Mapping[str, Expert]):
         self._experts: dict[str, Expert] = dict(built or {})
         self._started: set[str] = set()
         self._died: dict[str, str] = {}
-        self._starting = anyio.Lock()
-        self._group: TaskGroup | None = None
+        self.background = Background()
 
     def __getitem__(self, expert_id: str) -> Expert:
         if expert_id not in self._experts:
@@ -64,29 +64,40 @@ class Registry(Mapping[str, Expert]):
             return expert.condition
         return Condition(state="starting", reason="not started yet") if expert is None else Condition(state="up")
 
-    def searchers(self) -> dict[str, Searcher]:
+    def searchers(self) -> list[str]:
         """The experts that can be asked for passages."""
-        return {expert_id: expert for expert_id, expert in self.items() if isinstance(expert, Searcher)}
+        return [name for name in self if self._settings[name].searches or isinstance(self._experts.get(name), Searcher)]
+
+    def built(self, expert_id: str) -> Expert | None:
+        """An expert that has been built, None for one that has not (yet)."""
+        return self._experts.get(expert_id)
 
     async def start(self, expert_id: str) -> None:
         """Bring an expert and those it refers to into service; does nothing for one that is.
 
         Returns when the expert is under way, not when it is up. Its kind is imported in a thread: torch takes
         seconds, and other requests go on meanwhile.
+
+        Raises:
+            ExpertUnavailable: it cannot be built at all (a package that its kind needs is missing, say).
+
         """
-        if expert_id in self._started:
-            return
-        async with self._starting:
-            for needed in self._with_references(expert_id):
-                if needed not in self._started:
-                    if needed not in self._experts:
-                        await to_thread.run_sync(resolve_name, self._settings[needed].implementation)
-                    self._launch(needed)
+        for needed in self._with_references(expert_id):
+            if needed not in self._experts:
+                await self._build(needed)
+            if needed not in self._started:
+                self._launch(needed)
 
     async def start_all(self) -> None:
-        """Bring every expert into service."""
-        for expert_id in self:
-            await self.start(expert_id)
+        """Bring every expert into service; one that cannot be is down, with the reason."""
+
+        async def one(expert_id: str) -> None:
+            with suppress(ExpertUnavailable):
+                await self.start(expert_id)
+
+        async with anyio.create_task_group() as group:
+            for expert_id in self:
+                group.start_soon(one, expert_id)
 
     async def settled(self) -> None:
         """Wait until no expert is starting any more."""
@@ -106,25 +117,20 @@ class Registry(Mapping[str, Expert]):
         others = self._settings[expert_id].refers_to().values()
         return [needed for other in others for needed in self._with_references(other)] + [expert_id]
 
+    async def _build(self, expert_id: str) -> None:
+        try:
+            await to_thread.run_sync(resolve_name, self._settings[expert_id].implementation)
+            self[expert_id]
+        except Exception as error:  # supervised border: a kind is a plugin
+            self._died[expert_id] = f"cannot be built: {type(error).__name__}: {error}"
+            log.warning("expert.not_built", expert=expert_id, error=repr(error))
+            raise ExpertUnavailable(expert_id, self._died[expert_id]) from error
+
     def _launch(self, expert_id: str) -> None:
-        if self._group is None:
-            message = "experts start inside `async with registry.running()`"
-            raise RuntimeError(message)
         self._started.add(expert_id)
         expert = self[expert_id]
         if isinstance(expert, Supervised):
-            self._group.start_soon(self._live, expert_id, expert, name=f"expert {expert_id}")
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Experts live inside this block and are gone after it."""
-        async with anyio.create_task_group() as group:
-            self._group = group
-            try:
-                yield
-            finally:
-                self._group = None
-                group.cancel_scope.cancel()
+            self.background.start(self._live, expert_id, expert, name=f"expert {expert_id}")
 
     async def _live(self, expert_id: str, expert: Supervised) -> None:
         try:

@@ -34,7 +34,7 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine() as engine:
             app.state.engine = engine
-            await engine.registry.start_all()
+            engine.registry.background.start(engine.registry.start_all)
             yield
 
     app = FastAPI(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
-from orchestrator.experts import Capabilities, Searcher, State
+from orchestrator.experts import Searcher, State
 from orchestrator.fleet.registry import Registry
 from orchestrator.service.body import chat_body, chat_model, integer, json_body
 from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
@@ -132,17 +133,19 @@ async def search(http: Request) -> Found:
     found: dict[str, list[Passage]] = {}
     failed: dict[str, str] = {}
 
-    async def one(expert: str, searcher: Searcher) -> None:
+    async def one(expert: str) -> None:
         try:
             await engine.registry.start(expert)
-            found[expert] = list(await searcher.search(query, top_k=top_k))
+            searcher = engine.registry[expert]
+            if isinstance(searcher, Searcher):
+                found[expert] = list(await searcher.search(query, top_k=top_k))
         except ExpertError as error:
             failed[expert] = str(error)
 
     with anyio.move_on_after(engine.config.budget.deadline_s):
         async with anyio.create_task_group() as group:
-            for expert, searcher in chosen.items():
-                group.start_soon(one, expert, searcher)
+            for expert in chosen:
+                group.start_soon(one, expert)
     late = {expert: "no answer in time" for expert in chosen if expert not in found | failed}
     if not found:
         raise NoExpertLeft([ExpertError(expert, reason) for expert, reason in (failed | late).items()])
@@ -150,7 +153,7 @@ async def search(http: Request) -> Found:
     return Found(query=query, passages=[citation(passage) for passage in passages], failed=failed | late)
 
 
-def _searchers(registry: Registry, asked: object) -> dict[str, Searcher]:
+def _searchers(registry: Registry, asked: object) -> list[str]:
     known = registry.searchers()
     if not known:
         raise RequestError("No retriever expert is configured.")
@@ -161,7 +164,7 @@ def _searchers(registry: Registry, asked: object) -> dict[str, Searcher]:
     for name in asked:
         if name not in known:
             raise InvalidRequest(f"No retriever {name!r}. Known: {', '.join(known)}.", param="experts")
-    return {name: known[name] for name in asked}
+    return list(dict.fromkeys(asked))
 
 
 @router.get("/v1/experts")
@@ -173,14 +176,15 @@ async def experts(http: Request) -> list[ExpertShown]:
 def _shown(engine: Engine, expert: str) -> ExpertShown:
     registry = engine.registry
     settings, condition = registry.settings(expert), registry.condition(expert)
-    capabilities: Capabilities = registry[expert].capabilities
+    built = registry.built(expert)
+    capabilities = built.capabilities if built else None
     return ExpertShown(
         id=expert,
         kind=settings.kind,
         description=settings.description,
         state=condition.state,
         reason=condition.reason,
-        capabilities={name: getattr(capabilities, name) for name in capabilities.__slots__},
+        capabilities=asdict(capabilities) if capabilities else {},
         categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
     )
 

@@ -99,7 +99,8 @@ class Chooser:
         return (condition.reason or "no reason given") if condition.state == "down" else ""
 
     def _refusal(self, expert: str, request: ChatRequest) -> str:
-        if request.body.get("tools") and not self._registry[expert].capabilities.tools:
+        built = self._registry.built(expert)
+        if request.body.get("tools") and built and not built.capabilities.tools:
             return "it takes no tools, and the request has some"
         limit = self._config.budget.cost_per_query
         usd = expected_usd(self._registry.settings(expert).cost, request)

@@ -78,6 +78,7 @@ REFUSALS = {
     "10 inches in centimeters and millimeters": "more than one",
     "98.6 to celsius": "no unit after 98.6",
     "5-10 km in miles": "no unit after 5",
+    "twice 5 miles in km": "arithmetic",
     "72 F": "what to convert",
     "hello": "what to convert",
     "": "empty",
