@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from rich.tree import Tree
 
-from orchestrator.decision import Attempt, Categorized, Chosen, Consensus, Decision, DraftSeen, Verdict
+from orchestrator.decision import Attempt, Categorized, Chosen, Consensus, Decision, DraftSeen, TokenCount, Verdict
 
 __all__ = ["decision_tree"]
 
@@ -18,7 +18,7 @@ def decision_tree(decision: Decision) -> Tree:
     """All stages that happened, in the order of the flow."""
     tree = Tree(Text(f"decision {decision.id}", style="bold"))
     if decision.query:
-        tree.add(Text(f"query     {_short(decision.query)}"))
+        tree.add(_head("query", _short(decision.query)))
     if decision.categorize:
         _categorize(tree, decision.categorize)
     if decision.choose:
@@ -32,19 +32,19 @@ def decision_tree(decision: Decision) -> Tree:
     if decision.verdict:
         _verdict(tree, decision.verdict)
     if decision.error:
-        tree.add(Text(f"error     {decision.error.kind}: {decision.error.message}", style="red"))
+        tree.add(_head("error", f"{decision.error.kind}: {decision.error.message}", style="red"))
     cost = f", {decision.cost_usd:.6f} USD" if decision.cost_usd else ""
-    tree.add(Text(f"total     {decision.total_ms:.0f} ms, of these {decision.overhead_ms:.0f} ms routing{cost}"))
+    tree.add(_head("total", f"{decision.total_ms:.0f} ms, of these {decision.overhead_ms:.0f} ms routing{cost}"))
     return tree
 
 
 def _categorize(tree: Tree, stage: Categorized) -> None:
     if stage.method == "bypass":
-        tree.add(Text("categorize  not asked: the client named the expert"))
+        tree.add(_head("categorize", "not asked: the client named the expert"))
         return
     sure = f" ({stage.confidence:.2f})" if stage.confidence is not None else ""
     reason = f", {stage.reason}" if stage.reason else ""
-    branch = tree.add(Text(f"categorize  {stage.category}{sure}{reason}, {stage.took_ms:.1f} ms", style="cyan"))
+    branch = tree.add(_head("categorize", f"{stage.category}{sure}{reason}, {stage.took_ms:.1f} ms", style="cyan"))
     for row in stage.posterior[:MOST_CATEGORIES]:
         bar = "█" * round(row.probability * BAR_WIDTH)
         inside = " in the category set" if row.category in stage.category_set else ""
@@ -57,17 +57,17 @@ def _categorize(tree: Tree, stage: Categorized) -> None:
 def _choose(tree: Tree, stage: Chosen) -> None:
     arrow = " → " if stage.plan == "single" else " + "
     verdict = f", verdict by {stage.verdict}" if stage.verdict else ""
-    branch = tree.add(Text(f"choose    {stage.plan}: {arrow.join(stage.experts)}{verdict}", style="cyan"))
+    branch = tree.add(_head("choose", f"{stage.plan}: {arrow.join(stage.experts)}{verdict}", style="cyan"))
     branch.add(Text(stage.reason))
     for skipped in stage.skipped:
         branch.add(Text(f"not {skipped.expert}: {skipped.reason}", style="yellow"))
 
 
 def _attempts(tree: Tree, attempts: tuple[Attempt, ...]) -> None:
-    branch = tree.add(Text("experts asked", style="cyan"))
+    branch = tree.add(_head("asked", "", style="cyan"))
     for attempt in attempts:
         first = f", first token {attempt.first_token_ms:.0f} ms" if attempt.first_token_ms is not None else ""
-        tokens = f", {attempt.tokens.input} + {attempt.tokens.output} tokens" if attempt.tokens else ""
+        tokens = _tokens(attempt.tokens)
         line = f"{attempt.expert} ({attempt.role}): {attempt.outcome}, {attempt.took_ms:.0f} ms{first}{tokens}"
         leaf = branch.add(Text(line, style="" if attempt.outcome == "answered" else "yellow"))
         if attempt.failure:
@@ -75,7 +75,7 @@ def _attempts(tree: Tree, attempts: tuple[Attempt, ...]) -> None:
 
 
 def _drafts(tree: Tree, drafts: tuple[DraftSeen, ...], consensus: Consensus | None) -> None:
-    branch = tree.add(Text("drafts", style="cyan"))
+    branch = tree.add(_head("drafts", "", style="cyan"))
     for draft in drafts:
         kept = consensus is not None and draft.expert in consensus.kept
         branch.add(Text(f"{'✓' if kept else '✗'} {draft.expert}: {_short(draft.text or '(not kept)')}"))
@@ -83,7 +83,7 @@ def _drafts(tree: Tree, drafts: tuple[DraftSeen, ...], consensus: Consensus | No
 
 def _consensus(tree: Tree, stage: Consensus) -> None:
     same = ", unanimous" if stage.unanimous else ""
-    branch = tree.add(Text(f"consensus by {stage.measure}{same}, {stage.took_ms:.1f} ms", style="cyan"))
+    branch = tree.add(_head("consensus", f"by {stage.measure}{same}, {stage.took_ms:.1f} ms", style="cyan"))
     for expert, score in sorted(stage.scores.items(), key=lambda item: item[1]):
         fate = "kept" if expert in stage.kept else "dissent"
         branch.add(Text(f"{expert:<14}disagreement {score:.3f}  {fate}"))
@@ -91,9 +91,19 @@ def _consensus(tree: Tree, stage: Consensus) -> None:
 
 def _verdict(tree: Tree, stage: Verdict) -> None:
     reason = f" ({stage.reason})" if stage.reason else ""
-    branch = tree.add(Text(f"verdict   {stage.kind} by {stage.expert}{reason}", style="cyan"))
+    branch = tree.add(_head("verdict", f"{stage.kind} by {stage.expert}{reason}", style="cyan"))
     if stage.kind != "relay":
         branch.add(Text(f"saw the drafts of {', '.join(stage.saw)} and nothing else"))
+
+
+def _tokens(count: TokenCount | None) -> str:
+    """Tools count none."""
+    return f", {count.input} + {count.output} tokens" if count and count.input + count.output else ""
+
+
+def _head(label: str, text: str, *, style: str = "") -> Text:
+    """A stage's line, its text in the column of all others'."""
+    return Text(f"{label:<12}{text}", style=style)
 
 
 def _short(text: str) -> str:
