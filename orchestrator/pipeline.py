@@ -72,7 +72,7 @@ class Pipeline:
         Raises:
             NoExpertLeft: no expert of the plan answered.
             DeadlineExceeded: `budget.deadline_s` was used up.
-            ExpertError: an expert broke after its first chunk had gone out.
+            ExpertError: the only expert of the plan failed, or one broke after its first chunk had gone out.
 
         """
         try:

@@ -86,7 +86,8 @@ class Trace:
         return sum(attempt.cost_usd for attempt in self.attempts)
 
     def fail(self, error: Exception) -> None:
-        """Note the error that ended the request."""
+        """Note the error that ended the request: there is no answer then, and nobody who gave it."""
+        self.expert = None
         self.error = Failure(kind=type(error).__name__, message=str(error))
 
     def close(self) -> None:

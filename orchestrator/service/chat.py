@@ -70,8 +70,9 @@ class _Streamed(EventStream):
 def _note(engine: Engine, trace: Trace) -> None:
     decision = trace.decision()
     engine.decisions.add(decision)
+    answered = "answered" if decision.verdict else "client left"
     log.info(
-        "answered" if decision.error is None else "failed",
+        "failed" if decision.error else answered,
         decision=decision.id,
         model=decision.model,
         category=decision.categorize.category if decision.categorize else None,

@@ -62,8 +62,8 @@ class Drafting:
         """The answer of the first expert that gives one.
 
         Raises:
-            NoExpertLeft: none did; the failures are in the order tried.
-            ExpertError: one broke after its first chunk had gone out.
+            NoExpertLeft: none of several did; the failures are in the order tried.
+            ExpertError: the only one did not, or one broke after its first chunk had gone out.
 
         """
         failures: list[ExpertError] = []
@@ -75,6 +75,8 @@ class Drafting:
                 if relay.begun:
                     raise
                 failures.append(error)
+        if len(failures) == 1:  # with nobody in its place, its own error says more
+            raise failures[0]
         raise NoExpertLeft(failures)
 
     async def side_by_side(self, experts: Sequence[str], request: ChatRequest, trace: Trace) -> list[Draft]:
