@@ -28,4 +28,5 @@ def prepare(config: ConfigFile = Path("experts.yaml")) -> None:
     from orchestrator.experts.local.weights import prepare as prepare_weights
 
     for model in sorted(packaged):
+        print(f"{model}: converting if that has not been done (half a minute)", flush=True)
         print(f"{model}: {prepare_weights(model, cache_folder())}")

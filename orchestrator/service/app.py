@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,7 +38,7 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
             engine.registry.background.start(engine.registry.start_all)
             yield
 
-    app = FastAPI(
+    app = FastAPIOffline(  # /docs without a content delivery network
         title="Expert Orchestrator",
         version=version("expert-orchestrator"),
         lifespan=lifespan,

@@ -102,7 +102,7 @@ def document_chat(app: FastAPI) -> None:
 
     def with_chat() -> dict[str, Any]:
         document = made()
-        document["paths"].setdefault("/v1/chat/completions", _CHAT)
+        document["paths"] = {"/v1/chat/completions": _CHAT} | document["paths"]
         return document
 
     app.openapi = with_chat  # type: ignore[method-assign]
