@@ -121,6 +121,7 @@ class Registry(Mapping[str, Expert]):
         try:
             await to_thread.run_sync(resolve_name, self._settings[expert_id].implementation)
             self[expert_id]
+            self._died.pop(expert_id, None)
         except Exception as error:  # supervised border: a kind is a plugin
             self._died[expert_id] = f"cannot be built: {type(error).__name__}: {error}"
             log.warning("expert.not_built", expert=expert_id, error=repr(error))
