@@ -1,0 +1,53 @@
+"""How good one ranking is, of documents or of tools, against judgements of relevance. Knows ids and grades.
+
+One query at a time; the mean over queries and its interval is `Resampling.mean`. A query without anything relevant has
+no score (NaN): leave it out and count it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+__all__ = ["ndcg", "recall", "reciprocal_rank"]
+
+
+def ndcg(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int = 10) -> float:
+    """Normalised discounted cumulative gain at k with linear gain, as trec_eval's ndcg_cut, 0 to 1.
+
+    Sum over ranks i <= k of rel_i / log2(i + 1), over the same sum of the best possible ranking (Järvelin and
+    Kekäläinen 2002). Documents without a judgement count 0. Raises ValueError for a document ranked twice.
+    """
+    _unique(ranked)
+    ideal = _gain(sorted(relevance.values(), reverse=True)[:k])
+    if ideal <= 0:
+        return math.nan
+    return _gain([relevance.get(document, 0.0) for document in ranked[:k]]) / ideal
+
+
+def recall(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int) -> float:
+    """The share of the relevant (grade above 0) that stands among the first k, 0 to 1."""
+    _unique(ranked)
+    relevant = {document for document, grade in relevance.items() if grade > 0}
+    return len(relevant.intersection(ranked[:k])) / len(relevant) if relevant else math.nan
+
+
+def reciprocal_rank(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int | None = None) -> float:
+    """1 / rank of the first relevant one, 0 where none is among the first k (None: anywhere)."""
+    _unique(ranked)
+    if not any(grade > 0 for grade in relevance.values()):
+        return math.nan
+    hits = (1 / rank for rank, document in enumerate(ranked[:k], start=1) if relevance.get(document, 0.0) > 0)
+    return next(hits, 0.0)
+
+
+def _gain(grades: Sequence[float]) -> float:
+    return math.fsum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, start=1))
+
+
+def _unique(ranked: Sequence[str]) -> None:
+    """A document found twice, as in two indexes that overlap, would be paid twice."""
+    if len(set(ranked)) != len(ranked):
+        twice = next(document for position, document in enumerate(ranked) if document in ranked[:position])
+        message = f"{twice!r} is ranked twice"
+        raise ValueError(message)
