@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eval.datasets import DataError
 from eval.metrics import Figure, confusion, macro_f1, recalls, share
 from routers.examples import Example
 from routers.router import Router
@@ -52,10 +53,21 @@ class CategoryReport:
 def judge_categories(
     router: Router, examples: Sequence[Example], *, progress: Callable[[int, int], None]
 ) -> CategoryReport:
-    """Classify every query in batches and compare; raises ValueError for no examples."""
+    """Classify every query in batches and compare.
+
+    Raises:
+        DataError: there are no queries, or some are of categories that the router does not have.
+    """
     if not examples:
-        message = "there are no queries to judge by"
-        raise ValueError(message)
+        raise DataError(["there are no queries to judge by"])
+    known = ", ".join(router.categories)
+    strange = [
+        f"{example.source}: category {example.category!r} is not the router's (known: {known})"
+        for example in examples
+        if example.category not in router.categories
+    ]
+    if strange:
+        raise DataError(strange)
     routings = []
     for start in range(0, len(examples), BATCH):
         routings += router.classify([example.query for example in examples[start : start + BATCH]])

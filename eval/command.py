@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +14,15 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from eval.datasets import DataError
 from orchestrator.config import load
 
 if TYPE_CHECKING:
     from eval.categories import CategoryReport
 
 __all__ = ["app"]
+
+BAD_DATA = 2
 
 app = typer.Typer(help="Measure a router offline, on data whose answers are known.", no_args_is_help=True)
 
@@ -47,12 +52,22 @@ def categories(
     settings = load(config, environment=os.environ).config
     examples = read_examples(data)
     router = load_router(settings, load_embedder(settings.embedder, folder=settings.folder))
-    with progress_bars() as progress:
+    with _bad_data_told(), progress_bars() as progress:
         report = judge_categories(router, examples, progress=lambda done, total: progress("classifying", done, total))
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
         return
     _print(report, wrong)
+
+
+@contextmanager
+def _bad_data_told() -> Iterator[None]:
+    """Data that cannot be used is a mistake of the input: its places on stderr, exit status 2."""
+    try:
+        yield
+    except DataError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print("\n".join(error.problems), markup=False)
+        raise typer.Exit(BAD_DATA) from error
 
 
 def _print(report: CategoryReport, wrong: int) -> None:

@@ -12,7 +12,7 @@ import anyio
 
 from orchestrator.config.settings import Budget, Fusion
 from orchestrator.decision import Categorized, Chosen, DraftSeen
-from orchestrator.errors import DeadlineExceeded, NoExpertLeft, OrchestratorError
+from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
 from orchestrator.query import query_of
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
@@ -95,7 +95,7 @@ class Pipeline:
         nearest_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
         by_expert = {draft.expert: draft for draft in drafts}
         if not nearest_first:
-            raise NoExpertLeft([])
+            raise NoExpertLeft([ExpertFailed(draft.expert, "its draft has no text to compare") for draft in drafts])
         kept = [by_expert[expert] for expert in nearest_first]
         return await synthesize(kept, request, emit, drafting=self._drafting, trace=trace)
 

@@ -1,7 +1,6 @@
 """The query inside a conversation: the user's latest request as plain text, without what a harness put around it."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.types import content_text
@@ -9,7 +8,7 @@ from orchestrator.types import content_text
 __all__ = ["query_of"]
 
 # Agents wrap notes to the model in such elements; they say nothing about what the user wants.
-_HARNESS = re.compile(r"<(system-reminder|environment_details|context)>.*?</\1>", re.DOTALL)
+_HARNESS = ("system-reminder", "environment_details", "context")
 
 
 def query_of(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -20,7 +19,31 @@ def query_of(messages: Sequence[Mapping[str, Any]]) -> str:
     for message in reversed(messages):
         if message.get("role") != "user":
             continue
-        text = _HARNESS.sub("", content_text(message.get("content"))).strip()
+        text = "".join(_outside_harness(content_text(message.get("content")))).strip()
         if text:
             return text
     return ""
+
+
+def _outside_harness(text: str) -> Iterator[str]:
+    """The pieces between harness elements; an element that is never closed is text like any other.
+
+    Linear in the length: each search goes on where the last one ended, and what was not found once is not searched
+    for again. (A backtracking pattern took minutes for a body of unclosed elements.)
+    """
+    opens = {name: text.find(f"<{name}>") for name in _HARNESS}
+    done = 0
+    while found := [(place, name) for name, place in opens.items() if place >= 0]:
+        place, name = min(found)
+        if place < done:  # inside an element that has been taken out
+            opens[name] = text.find(f"<{name}>", done)
+            continue
+        closing = f"</{name}>"
+        end = text.find(closing, place)
+        if end < 0:
+            opens[name] = -1
+            continue
+        yield text[done:place]
+        done = end + len(closing)
+        opens[name] = text.find(f"<{name}>", done)
+    yield text[done:]

@@ -92,7 +92,7 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
-    except ValueError as error:  # JSON and Unicode errors
+    except (ValueError, RecursionError) as error:  # JSON and Unicode errors, and JSON nested without end
         raise ArtifactError(f"{path} is not JSON ({error}); {AGAIN}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else None

@@ -268,6 +268,48 @@ async def test_a_draft_that_hangs_does_not_hold_the_others() -> None:
     assert a.running == 0
 
 
+async def test_a_verdict_expert_that_hangs_leaves_the_nearest_draft() -> None:
+    """Its share of the time runs out while a draft can still be given."""
+    a = ScriptedExpert("a", "one two", Reply(pieces=("never",), before=anyio.Event()))
+    experts = [a, ScriptedExpert("b", "one two three"), ScriptedExpert("c", "zebra")]
+    async with flowing(*experts, categories=FUSE, fusion={"verdict": "a"}, budget={"deadline_s": 0.5}) as engine:
+        draft, trace = await answer(engine, "math")
+    verdict = trace.decision().verdict
+    assert verdict is not None
+    assert (verdict.kind, draft.expert in {"a", "b"}) == ("choose", True)
+
+
+async def test_an_expert_that_says_nothing_leaves_time_for_its_fallback() -> None:
+    """Three quarters of the time, then the next one is asked."""
+    solver = ScriptedExpert("solver", Reply(pieces=("never",), before=anyio.Event()))
+    writer = ScriptedExpert("writer", "in time")
+    async with flowing(solver, writer, categories=CATEGORIES, budget={"deadline_s": 0.4}) as engine:
+        draft, trace = await answer(engine, "math")
+    assert (draft.text, solver.running) == ("in time", 0)
+    assert [attempt.outcome for attempt in trace.decision().attempts] == ["cancelled", "answered"]
+
+
+async def test_an_expert_that_has_begun_has_all_the_time() -> None:
+    """The share is for the beginning: a stream under way is not cut for a fallback's sake."""
+    held = anyio.Event()
+    solver, writer = ScriptedExpert("solver", Reply(pieces=("4", "2"), between=held)), ScriptedExpert("writer")
+    emit = Collected()
+    async with flowing(solver, writer, categories=CATEGORIES, budget={"deadline_s": 0.4}) as engine:
+        request, trace = engine.pipeline.request(body("math", stream=True), model="auto")
+        with anyio.fail_after(5), pytest.raises(DeadlineExceeded):
+            await engine.pipeline.answer(request, emit, trace)
+    assert writer.requests == []
+
+
+async def test_drafts_without_text_say_so() -> None:
+    """Tool calls alone cannot be compared: the error names each draft."""
+    experts = [ScriptedExpert(name, Reply(pieces=())) for name in "abc"]
+    async with flowing(*experts, categories=FUSE) as engine:
+        error, _ = await failure(engine, "math")
+    assert isinstance(error, NoExpertLeft)
+    assert {str(reason) for reason in error.failures} == {"its draft has no text to compare"}
+
+
 async def test_an_expert_that_wants_a_long_pause_is_not_waited_for() -> None:
     """Retry-After of a minute: the next expert answers now."""
     solver = ScriptedExpert("solver", ExpertOverloaded("solver", "full", retry_after_s=60))

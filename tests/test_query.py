@@ -1,8 +1,12 @@
 """The query inside a conversation."""
 
-import pytest
+import re
 
-from orchestrator.query import query_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.query import _outside_harness, query_of
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,36 @@ from orchestrator.query import query_of
 def test_the_query_is_what_the_user_last_asked(messages: list[dict[str, object]], query: str) -> None:
     """Parts are joined; harness text, tool results and other roles are not the query."""
     assert query_of(messages) == query
+
+
+pieces = st.sampled_from(["<context>", "</context>", "<system-reminder>", "</system-reminder>", "a", " ", "\n"])
+
+
+@given(st.lists(pieces, max_size=14).map("".join))
+def test_harness_text_is_what_a_pattern_would_take_out(text: str) -> None:
+    """The same as the plain (and quadratic) regular expression."""
+    pattern = re.compile(r"<(system-reminder|environment_details|context)>.*?</\1>", re.DOTALL)
+    assert query_of([{"role": "user", "content": text}]) == pattern.sub("", text).strip()
+
+
+class CountedText(str):
+    """Counts the searches that are made in it, and how far they look."""
+
+    __slots__ = ()
+    looked = 0
+
+    def find(self, sub: str, start: int = 0, end: int | None = None) -> int:  # type: ignore[override]
+        found = super().find(sub, start) if end is None else super().find(sub, start, end)
+        CountedText.looked += (found if found >= 0 else len(self)) - start
+        return found
+
+
+@pytest.mark.parametrize("piece", ["<context>", "<context><system-reminder>", "<system-reminder></context>"])
+def test_a_body_of_unclosed_elements_costs_linear_work(piece: str) -> None:
+    """Twice the text, at most about twice the characters looked at: the event loop waits for this."""
+    work = []
+    for copies in (1000, 2000):
+        CountedText.looked = 0
+        list(_outside_harness(CountedText(piece * copies)))
+        work.append(CountedText.looked)
+    assert work[1] <= 2.5 * work[0]

@@ -34,7 +34,7 @@ def serve(
     config: ConfigFile = Path("experts.yaml"),
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of serve.host.")] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on, instead of serve.port; 0 takes a free one.")
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, instead of serve.port; 0 takes a free one.")
     ] = None,
     train: Annotated[bool, typer.Option("--train", help="Train first when there is no router that fits.")] = False,
 ) -> None:

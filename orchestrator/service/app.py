@@ -10,14 +10,14 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.config import Config
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.service.chat import chat_completions
+from orchestrator.service.chat import CLIENT_CLOSED_REQUEST, chat_completions
 from orchestrator.service.errors import error_response, plain_error
 from orchestrator.service.keys import KeyGuard
 from orchestrator.service.openapi import document_chat
@@ -48,6 +48,7 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
     document_chat(app)
     app.add_exception_handler(OrchestratorError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_bug)
     if config.serve.key_list:
         app.add_middleware(KeyGuard, keys=config.serve.key_list)
@@ -63,6 +64,11 @@ async def _on_http_error(http: Request, error: Exception) -> Response:
     """Unknown paths and methods, in OpenAI's shape."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
     return plain_error(error.status_code, f"{error.detail}: {http.method} {http.url.path}", headers=error.headers)
+
+
+async def _on_client_gone(_: Request, __: Exception) -> Response:
+    """A client that left while it sent its body: nobody reads the answer."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _on_bug(http: Request, error: Exception) -> Response:

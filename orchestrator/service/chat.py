@@ -19,7 +19,7 @@ from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
 from orchestrator.wire import completion
 
-__all__ = ["chat_completions"]
+__all__ = ["CLIENT_CLOSED_REQUEST", "chat_completions"]
 
 log = structlog.get_logger()
 CLIENT_CLOSED_REQUEST = 499

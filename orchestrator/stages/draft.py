@@ -6,6 +6,7 @@ the next one. What has been emitted cannot be taken back, so nobody else is aske
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,6 +26,9 @@ __all__ = ["Drafting", "nowhere"]
 Role = Literal["answer", "draft", "verdict"]
 MOST_WAIT_S = 1.0
 """An expert that asks to be left alone for longer is not waited for: the next one may answer sooner."""
+FIRST_SHARE = 0.75
+"""Share of the time left in which an expert must begin to answer while another one could take its place: a server
+that accepts and never speaks must not use up the fallback's time. Once something has gone out it has all of it."""
 DRAFT_SHARE = 0.6
 """Share of the time left that drafts may take; what is not there by then is left out, and a verdict can follow."""
 
@@ -35,11 +39,12 @@ async def nowhere(_: Chunk) -> None:
 
 @dataclass(slots=True)
 class _Relay:
-    """Passes chunks on, and knows whether and when the first one went."""
+    """Passes chunks on, and knows whether and when the first one went. `patience` ends with the first chunk."""
 
     emit: Emit
     watch: Stopwatch = field(default_factory=Stopwatch)
     first_ms: float | None = None
+    patience: anyio.CancelScope | None = None
 
     @property
     def begun(self) -> bool:
@@ -48,6 +53,8 @@ class _Relay:
     async def __call__(self, chunk: Chunk) -> None:
         if self.first_ms is None:
             self.first_ms = self.watch.ms
+            if self.patience is not None:
+                self.patience.deadline = math.inf
         await self.emit(chunk)
 
 
@@ -68,9 +75,10 @@ class Drafting:
         """
         failures: list[ExpertError] = []
         relay = _Relay(emit)
-        for expert in experts:
+        for position, expert in enumerate(experts):
+            share = 1.0 if position == len(experts) - 1 else FIRST_SHARE
             try:
-                return await self._ask(expert, request, relay, trace, role="answer")
+                return await self._begun_within(share, expert, request, relay, trace, role="answer")
             except ExpertError as error:
                 if relay.begun:
                     raise
@@ -114,11 +122,20 @@ class Drafting:
         """
         relay = _Relay(emit)
         try:
-            return await self._ask(expert, request, relay, trace, role="verdict")
+            return await self._begun_within(FIRST_SHARE, expert, request, relay, trace, role="verdict")
         except ExpertError:
             if relay.begun:
                 raise
             return None
+
+    async def _begun_within(
+        self, share: float, expert: str, request: ChatRequest, relay: _Relay, trace: Trace, *, role: Role
+    ) -> Draft:
+        """Ask, and give up when nothing has come within this share of the time left."""
+        limit_s = request.left_s * share
+        with anyio.move_on_after(limit_s if share < 1 else None) as relay.patience:
+            return await self._ask(expert, request, relay, trace, role=role)
+        raise ExpertTimeout(expert, f"no answer within {limit_s:.1f} s, so that another can still give one")
 
     async def _ask(self, expert: str, request: ChatRequest, relay: _Relay, trace: Trace, *, role: Role) -> Draft:
         """One expert's draft, asked again while it failed retryably, is not down, and nothing has gone out."""

@@ -72,9 +72,9 @@ async def _choose(
     kept: Sequence[Draft], request: ChatRequest, emit: Emit, *, reason: str, watch: Stopwatch, trace: Trace
 ) -> Draft:
     winner = kept[0]
+    trace.expert = winner.expert  # before its chunks, so that a stream's headers name it
     await emit_whole(winner, request, emit)
     trace.verdict = Verdict(kind="choose", expert=winner.expert, saw=_ids(kept), reason=reason, took_ms=watch.ms)
-    trace.expert = winner.expert
     return winner
 
 

@@ -195,3 +195,32 @@ def test_asking_a_service_that_is_not_there_is_one_line(folder: Path) -> None:
     done = orchestrator("ask", "hi", "--url", "http://127.0.0.1:9", cwd=folder)
     assert done.returncode == 1
     assert done.stderr.startswith("error: http://127.0.0.1:9: ConnectError")
+
+
+@pytest.mark.parametrize(("rows", "said"), [("", "no queries"), ('{"query": "x", "category": "verse"}\n', "'verse'")])
+def test_data_that_says_nothing_of_the_router_is_refused(trained: Path, rows: str, said: str) -> None:
+    """An empty file, or categories that the router does not have: exit status 2 and the place."""
+    data = trained / "other.jsonl"
+    data.write_text(rows, encoding="utf-8")
+    done = orchestrator("eval", "categories", data, cwd=trained)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_port_that_cannot_be_is_refused(folder: Path) -> None:
+    """Before anything starts."""
+    assert orchestrator("serve", "--port", "99999", cwd=folder).returncode == 2
+
+
+def test_a_manifest_nested_without_end_is_refused(trained: Path) -> None:
+    """As damaged, without a stack trace."""
+    manifest = trained / "artifacts/router/manifest.json"
+    kept = manifest.read_bytes()
+    manifest.write_bytes(b"[" * 100_000)
+    try:
+        done = orchestrator("route", "sum", cwd=trained)
+    finally:
+        manifest.write_bytes(kept)
+    assert done.returncode == 1
+    assert "manifest.json" in done.stderr
+    assert "Traceback" not in done.stderr

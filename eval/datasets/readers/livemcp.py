@@ -8,8 +8,9 @@ Annotator Metadata {Tools, …}}, and `tools.json` (each plain or gzip), a list 
 Traps:
 - `config` holds commands that would install and start somebody's server: never looked at, in no record.
 - Tools are numbered text, one "1. name" a line; "Number of tools" is not always their number and is not read.
-- 5 of the 256 names are no tool of any server: such a name is left out of its task and reported as skipped. A task
-  of whose names none is left would have right_tools None, not empty: it needs tools, nobody knows which.
+- 5 of the 256 names are no tool of any server: such a name is left out of its task and reported as skipped. The one
+  task of whose names none is left has right_tools None, not empty: it needs tools, nobody knows which.
+- Most tasks end in a file or a fetched fact: 60 of 95 have no text as their answer ("") and so no gold.
 - A name may belong to several servers, and nothing says whose is meant: a tool is right by its name.
 - 16 tools have no description (null).
 """
@@ -94,7 +95,7 @@ def _record(row: Row, names: list[str], known: Collection[str]) -> Record:
         id=row.identity("task_id"),
         query=row.text("Question"),
         category=row.identity("category"),
-        gold=row.text("answers"),
+        gold=row.text("answers") or None,
         right_tools=right if right or not names else None,
         source=row.place,
     )
