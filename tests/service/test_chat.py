@@ -6,6 +6,7 @@ import anyio
 import httpx
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.errors import ExpertCut, ExpertOverloaded, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.testing import Reply, ScriptedExpert
@@ -241,3 +242,14 @@ async def test_without_a_model_the_query_is_routed() -> None:
         routed = await client.post(CHAT, json={"messages": [{"role": "user", "content": "math"}]})
         named = await client.post(CHAT, json=body(model=" writer "))
     assert (routed.json()["model"], named.json()["model"]) == ("solver", "writer")
+
+
+async def test_a_body_that_the_client_cuts_is_no_defect_of_ours() -> None:
+    """No stack trace in the log, and the service goes on."""
+    with capture_logs() as logs:
+        async with served(ScriptedExpert("solver", "42"), ScriptedExpert("writer"), categories=CATEGORIES) as client:
+            async with await anyio.connect_tcp("127.0.0.1", client.base_url.port or 0) as stream:
+                head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+                await stream.send(f"{head}content-length: 500\r\n\r\n{{".encode())
+            assert (await client.post(CHAT, json=body())).status_code == 200
+    assert [entry for entry in logs if entry["event"] == "bug"] == []
