@@ -177,10 +177,10 @@ class Calls:
 def strong_calls(*, weak: Reals, strong: Reals, preference: Reals, steps: int | None = 10) -> Calls:
     """What a router reaches by calling the strong expert for the queries with the highest preference first.
 
-    RouteLLM (arXiv 2406.18665, section 2.2, `lm-sys/RouteLLM:routellm/evals`), arguments one value a query [n]. The
-    curve is read at `steps` equal steps of the share, as RouteLLM does at the deciles; None gives every threshold. With
-    these, CPT flatters: of many noisy points the first over the line is early. Queries of equal preference are called
-    in random order, in expectation, so a router that cannot tell queries apart gets exactly the coin's line.
+    RouteLLM (arXiv 2406.18665, section 2.2, `lm-sys/RouteLLM:routellm/evals`); arguments one value a query [n]. The
+    curve is read at `steps` equal steps of the share, as RouteLLM does at the deciles. None gives every threshold: with
+    few queries CPT is then a little flattering, as the first of many noisy points over the line is early. Queries of
+    equal preference are called in random order, in expectation: who cannot tell queries apart gets the coin's line.
     """
     n = len(preference)
     if n == 0 or len(weak) != n or len(strong) != n:

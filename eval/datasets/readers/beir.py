@@ -83,7 +83,8 @@ def _unzipped(path: Path, problems: Problems) -> list[Content]:
 def _zipped(path: Path, problems: Problems) -> list[Content]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return [_member(archive, name, path, problems) for name in _chosen(path, archive.namelist())]
+            plain = [name for name in archive.namelist() if not name.endswith(".gz")]  # packed twice: nobody does
+            return [_member(archive, name, path, problems) for name in _chosen(path, plain)]
     except BROKEN_ZIP as error:
         raise DataError([f"{path}: not a zip that can be read: {error}"]) from error
 

@@ -41,7 +41,7 @@ TYPES = {
 }  # fmt: skip
 JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 MAX_DEPTH = 100
-"""Of a function's parameters; the deepest in the set at hand has 6."""
+"""Of a function's parameters; the deepest in the files at hand has 4."""
 
 
 def read(path: Path) -> Dataset:
@@ -80,6 +80,7 @@ def _answers(file: Path, kind: str, problems: Problems) -> dict[str, Row] | None
     for row in json_lines(files_of(file.parent / "possible_answer", name, f"{name}.gz")[0], problems):
         with problems.at(row.place):
             first = answers.setdefault(row.identity("id"), row)
+            row.rows("ground_truth")  # what is wrong with it is said here, where it stands
             if first is not row:
                 raise Wrong(f"duplicate id {row.identity('id')!r}: it stands already at {first.place}")
     return answers

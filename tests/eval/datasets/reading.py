@@ -17,7 +17,21 @@ SHARED = Path(__file__).parents[4] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the evaluation data (../shared/data) is not here")
 
 TOKEN = re.compile(rb'"[^"\n]*"|[0-9.]+|null|true|false|[^\s\w]')
-INSTEAD = (b"", b"null", b"true", b"7", b"-1", b"1e999", b'""', b'"x"', b"[]", b"{}", b"[[1]]", b'{"x": {"x": 1}}', b"\n")
+INSTEAD = (
+    b"",
+    b"null",
+    b"true",
+    b"7",
+    b"-1",
+    b"1e999",
+    b'""',
+    b'"x"',
+    b"[]",
+    b"{}",
+    b"[[1]]",
+    b'{"x": {"x": 1}}',
+    b"\n",
+)
 DEEP = b"[" * 1500
 
 

@@ -18,16 +18,20 @@ CRAN = {
     "cran.qry": ".I 001\r\n.W\r\nwhat bends\r\n.I 004\r\n.W\r\nwhat sails\r\nfar\r\n",
     "cranqrel": "1 1 2 \n2 2 -1\n2 1 5\n",
 }
-CISI = {
+CISI: dict[str, str | bytes] = {
     "CISI.ALL": (
         ".I 1\r\n.T \r\nCaf\xe9s\r\n.A \r\nOne\r\n.A\r\nTwo\r\n.W  \r\n   Of reading.\r\n.X\r\n1\t5\t1\r\n"
         ".I 2\r\n.T\r\nLists\r\n.W\r\nOf books.\r\n.K \r\nshelves\r\n.C \r\n3.1\r\n.X\r\n2\t5\t2\r\n"
     ).encode("latin-1"),
-    "CISI.QRY": ".I 1\r\n.T\r\nReaders\r\n.A\r\nNobody\r\n.W\r\nWho reads?\r\n.B\r\n(A, 1)\r\n\r\n.I 2\r\n.W\r\nWhy?\r\n",
+    "CISI.QRY": (
+        ".I 1\r\n.T\r\nReaders\r\n.A\r\nNobody\r\n.W\r\nWho reads?\r\n.B\r\n(A, 1)\r\n\r\n.I 2\r\n.W\r\nWhy?\r\n"
+    ),
     "CISI.REL": "     1      2\t0\t0.000000\r\n",
 }
 CACM = {
-    "cacm.all": ".I 1\n.T\nSorting\n.W\nBy merging.\n.B\nMay\n.K\nlists, order\n.N\nentered\n.X\n1\t5\t1\n.I 2\n.T\nA title\n",
+    "cacm.all": (
+        ".I 1\n.T\nSorting\n.W\nBy merging.\n.B\nMay\n.K\nlists, order\n.N\nentered\n.X\n1\t5\t1\n.I 2\n.T\nA title\n"
+    ),
     "query.text": ".I 1\n.W\n How to sort?\n.N\n 1. Somebody\n \n.I 2\n.W\n Whose?\n.A\nHers\n",
     "qrels.text": "01 1  0 0\n02 2  0 0\n",
 }
@@ -102,7 +106,7 @@ def test_every_malformed_line_is_named(tmp_path: Path) -> None:
         "qrels.text:4: judges document '9', which is not there",
         "qrels.text:5: expected a query, a document and 2 more, found '1 1 0'",
         "qrels.text:6: expected a query, a document and 2 more, found 'one 1 0 0'",
-        "query.text:11: query '3' has no words",
+        "query.text:12: query '3' has no words",
     ]
 
 
