@@ -15,6 +15,9 @@ from routers.embedding.load import load_embedder
 
 __all__ = ["Embedders"]
 
+MOST_REQUESTS = 2
+"""Requests of one call: an index in the making asks for a few texts at a time, and a query must not wait for many."""
+
 
 class Embedders:
     """Embedders by name; relative paths start at `folder`. They work while `background` is open."""
@@ -45,7 +48,7 @@ class _Served:
     """One embedder for the event loop."""
 
     def __init__(self, embedders: Embedders, name: str) -> None:
-        self.batches: Batcher[Sequence[str], FloatArray] = Batcher(self._embed)
+        self.batches: Batcher[Sequence[str], FloatArray] = Batcher(self._embed, max_batch=MOST_REQUESTS)
         self._embedders = embedders
         self._name = name
 

@@ -14,6 +14,7 @@
     │   ├── ExpertTimeout        there, but too slow
     │   ├── ExpertOverloaded     asked us to come back later
     │   ├── ExpertRejected       understood and refused this request
+    │   ├── ExpertMisconfigured  refuses us, not this request: credentials, name of the model
     │   ├── ExpertFailed         broke, or answered something that is no answer
     │   └── ExpertCut            the stream ended before its end
     └── RunError                 the whole request failed
@@ -32,6 +33,7 @@ __all__ = [
     "ExpertCut",
     "ExpertError",
     "ExpertFailed",
+    "ExpertMisconfigured",
     "ExpertOverloaded",
     "ExpertRejected",
     "ExpertTimeout",
@@ -143,6 +145,10 @@ class ExpertOverloaded(ExpertError):
 
 class ExpertRejected(ExpertError):
     """It understood this request and refused it (too long, wrong arguments)."""
+
+
+class ExpertMisconfigured(ExpertError):
+    """It refuses us whatever we ask: our credentials, or the name by which we call its model, are wrong."""
 
 
 class ExpertFailed(ExpertError):

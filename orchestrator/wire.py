@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage, Usage
+from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage, Usage, content_text
 
 __all__ = [
     "Assembled",
@@ -133,7 +133,7 @@ def read_completion(body: Mapping[str, Any]) -> tuple[str, str, Usage]:
     """Text, finish reason and usage of a `chat.completion` body; raises ValueError where it is none."""
     try:
         choice = body["choices"][0]
-        text = choice["message"].get("content") or ""
+        text = _said(choice["message"].get("content"))
         return text, choice.get("finish_reason") or "stop", _read_usage(body.get("usage"))
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         message = "not a chat.completion object"
@@ -160,11 +160,19 @@ class Assembled:
             self.usage = _read_usage(data.get("usage")) if data.get("usage") else self.usage
             for choice in data["choices"]:
                 if choice.get("index", 0) == 0:
-                    self._pieces.append(str(choice.get("delta", {}).get("content") or ""))
+                    self._pieces.append(_said(choice.get("delta", {}).get("content")))
                     self.finish_reason = choice.get("finish_reason") or self.finish_reason
         except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
             message = "not a chat.completion.chunk object"
             raise ValueError(message) from error
+
+
+def _said(content: object) -> str:
+    """The text of a message's content as a server sent it: a string, parts, or nothing; TypeError for the rest."""
+    if not isinstance(content, str | list | None):
+        message = "content is no text"
+        raise TypeError(message)
+    return content_text(content)
 
 
 def _extensions(passages: Sequence[Passage], structured: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -68,7 +68,16 @@ def test_text_survives_the_way_through_chunks(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"[]", b"1", b"{", b'{"choices": 3}', b'{"choices": [1]}', b'{"choices": [{"delta": 1}]}']
+    "raw",
+    [
+        b"[]",
+        b"1",
+        b"{",
+        b'{"choices": 3}',
+        b'{"choices": [1]}',
+        b'{"choices": [{"delta": 1}]}',
+        b'{"choices": [{"delta": {"content": 5}}]}',
+    ],
 )
 def test_what_is_no_chunk_is_refused(raw: bytes) -> None:
     """A broken upstream gives a ValueError that the expert turns into its own error."""
@@ -76,8 +85,25 @@ def test_what_is_no_chunk_is_refused(raw: bytes) -> None:
         wire.Assembled().add(Chunk(raw))
 
 
-@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": "no"}]}, []])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"choices": []},
+        {"choices": [{}]},
+        {"choices": [{"message": "no"}]},
+        {"choices": [{"message": {"content": 5}}]},
+        {"choices": [{"message": {"content": {}}}]},
+        [],
+    ],
+)
 def test_what_is_no_completion_is_refused(body: object) -> None:
     """A broken upstream gives a ValueError that the expert turns into its own error."""
     with pytest.raises(ValueError, match="completion"):
         wire.read_completion(body)  # type: ignore[arg-type]
+
+
+def test_content_in_parts_is_their_text() -> None:
+    """Some servers answer with parts, as requests have them."""
+    body = {"choices": [{"message": {"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}}]}
+    assert wire.read_completion(body)[0] == "a\nb"

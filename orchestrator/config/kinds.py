@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
@@ -21,11 +22,24 @@ def _http_address(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         message = f"{url!r} is not an http:// or https:// address"
         raise ValueError(message)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # a port out of range shows only when it is read
+    except ValueError as error:
+        message = f"{url!r} is not a usable address ({error})"
+        raise ValueError(message) from error
+    if not host or any(character.isspace() for character in url):
+        message = f"{url!r} is not a usable address (no host, or blanks)"
+        raise ValueError(message)
     return url
 
 
 def _server_address(url: str) -> str:
-    return _http_address(url).rstrip("/").removesuffix("/v1")
+    parts = urlsplit(_http_address(url))
+    if parts.query or parts.fragment:
+        message = f"{url!r} is the address of a server: no query and no fragment"
+        raise ValueError(message)
+    return url.rstrip("/").removesuffix("/v1")
 
 
 HttpAddress = Annotated[str, AfterValidator(_http_address)]

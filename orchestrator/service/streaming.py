@@ -150,4 +150,6 @@ async def _events(
 
 def _event(item: Chunk | OrchestratorError) -> bytes:
     raw = item.raw if isinstance(item, Chunk) else orjson.dumps(error_body(item))
+    if b"\n" in raw or b"\r" in raw:  # inside JSON these are blanks between tokens; in an event they would end it
+        raw = raw.replace(b"\r", b" ").replace(b"\n", b" ")
     return b"data: " + raw + b"\n\n"

@@ -1,13 +1,13 @@
 """From the name of an embedder in the configuration to the embedder. Light to import; loading is what is heavy."""
 
 import hashlib
-import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from routers.embedding.protocol import Embedder
 from routers.errors import WeightsError
+from routers.importing import load_name
 from routers.weights import PACKAGED, aliases, file_sha256, find
 
 __all__ = ["load_embedder"]
@@ -54,7 +54,7 @@ def _downloaded(name: str) -> Path:
 def _heavy(name: str) -> Callable[..., Any]:
     """An object of a module that takes seconds to import, which only a process that embeds should pay."""
     try:
-        loaded: Callable[..., Any] = pkgutil.resolve_name(name)
+        loaded: Callable[..., Any] = load_name(name)
     except ImportError as error:
         raise WeightsError(
             f"embedders need sentence-transformers ({error}); run 'pip install expert-orchestrator[embed]'"

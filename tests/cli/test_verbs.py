@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -224,3 +226,29 @@ def test_a_manifest_nested_without_end_is_refused(trained: Path) -> None:
     assert done.returncode == 1
     assert "manifest.json" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_prepare_indexes_the_corpora_and_experts_come_up_side_by_side(folder: Path) -> None:
+    """In fresh interpreters: kinds that load torch and transformers from several threads at once do come up."""
+    (folder / "words.jsonl").write_text(
+        '{"id": "1", "title": "Moon", "text": "The moon is round."}\n', encoding="utf-8"
+    )
+    config = CONFIG.replace(
+        "  tool: {kind: mcp, server: {command: no-such-program}, tool: t}",
+        "  tool: {kind: local, model: smollm2-135m}\n  shelf: {kind: retriever, corpus: words.jsonl}",
+    )
+    (folder / "experts.yaml").write_text(config, encoding="utf-8")
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-m", "orchestrator", *verb],
+            cwd=folder,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+        for verb in (["prepare"], ["experts", "--json"])
+    ]
+    assert "shelf: up" in outputs[0]
+    assert [(shown["id"], shown["state"]) for shown in json.loads(outputs[1])] == [("tool", "up"), ("shelf", "up")]

@@ -70,6 +70,15 @@ async def test_chunks_go_out_byte_for_byte() -> None:
     assert response.content == b"".join(b"data: " + raw + b"\n\n" for raw in (*chunks, b"[DONE]"))
 
 
+async def test_a_chunk_over_several_lines_is_still_one_event() -> None:
+    """A server may break its JSON over lines; an event may not."""
+    chunk = b'{"id":"c",\n "choices":[{"index":0,\r\n"delta":{"content":"x"}}]}'
+    solver = ScriptedExpert("solver", Reply(chunks=(chunk,)))
+    async with served(solver, ScriptedExpert("writer"), categories=CATEGORIES) as client:
+        response = await client.post(CHAT, json=body(stream=True))
+    assert orjson.loads(events(response.text)[0]) == orjson.loads(chunk)
+
+
 async def test_the_first_chunk_comes_while_the_expert_is_still_at_work() -> None:
     """Nothing is held back until the end."""
     held = anyio.Event()

@@ -26,7 +26,7 @@ __all__ = ["DenseIndex", "Hit", "Index", "WordIndex", "dense_index"]
 Hit = tuple[int, float]
 """Row of an entry in its corpus, and its score (higher is better)."""
 
-_SLICE = 64  # texts of one call while indexing: queries for the same embedder get in between
+_SLICE = 8  # texts of one call while indexing: a query that needs the same embedder waits for no more than a few
 _SAME = 0.999  # cosine of two embeddings of one text by one model; batches and machines change the last digits only
 
 
@@ -108,7 +108,7 @@ async def _made_by(embedder: TextEmbedder, rows: FloatArray, texts: Sequence[str
 def _words(texts: Sequence[str]) -> list[list[str]]:
     # A stemmer belongs to one thread, and costs microseconds.
     words: list[list[str]] = bm25s.tokenize(
-        list(texts), stopwords="en", stemmer=Stemmer.Stemmer("english"), return_ids=False, show_progress=False
+        list(texts), stopwords="en_plus", stemmer=Stemmer.Stemmer("english"), return_ids=False, show_progress=False
     )
     return words
 

@@ -17,6 +17,7 @@ from orchestrator.errors import (
     ExpertCut,
     ExpertError,
     ExpertFailed,
+    ExpertMisconfigured,
     ExpertOverloaded,
     ExpertRejected,
     ExpertTimeout,
@@ -43,6 +44,7 @@ _STATUS: Mapping[int, type[ExpertError]] = MappingProxyType(
     {408: ExpertTimeout, 429: ExpertOverloaded, 503: ExpertOverloaded, 504: ExpertTimeout}
 )
 _CREDENTIALS = (401, 403)
+_UNKNOWN_MODEL = 404
 _MAX_MESSAGE_CHARS = 500
 
 
@@ -73,9 +75,11 @@ class Faults:
         """The error for an answer whose status is not 200."""
         if status in _CREDENTIALS:
             # The body is left out: servers like to repeat the key that they refuse.
-            return ExpertRejected(
+            return ExpertMisconfigured(
                 self._expert, f"{self._server} refused our credentials (status {status}); check its api_key"
             )
+        if status == _UNKNOWN_MODEL:
+            return self.make(ExpertMisconfigured, f"status {status}: {_message_of(body)}; check model and replicas")
         kind = _STATUS.get(status) or (ExpertRejected if 400 <= status < 500 else ExpertFailed)  # noqa: PLR2004 - HTTP
         wait_s = retry_after_s(headers.get("Retry-After"), now=datetime.now(UTC))
         return self.make(kind, f"status {status}: {_message_of(body)}", retry_after_s=wait_s)

@@ -11,6 +11,7 @@ from orchestrator.errors import (
     ExpertCut,
     ExpertError,
     ExpertFailed,
+    ExpertMisconfigured,
     ExpertOverloaded,
     ExpertRejected,
     ExpertTimeout,
@@ -156,7 +157,7 @@ async def test_api_key_goes_to_the_server_and_nowhere_else(hire: Hire) -> None:
         right = hire("right", model="fake-model", replicas=[server.url], api_key="sk-right")
         wrong = hire("wrong", model="fake-model", replicas=[server.url], api_key="sk-wrong")
         await right.draft(asking(), nowhere)
-        with pytest.raises(ExpertRejected) as refused:
+        with pytest.raises(ExpertMisconfigured) as refused:
             await wrong.draft(asking(), nowhere)
     assert server.requests[0].headers["Authorization"] == "Bearer sk-right"
     shown = f"{refused.value!s} {refused.value!r} {vars(wrong)!r} {wrong.condition!r}"
