@@ -27,7 +27,9 @@ __all__ = [
     "with_model",
 ]
 
-_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
+_MODEL = re.compile(rb'"model"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+# A bracket or a string; one that nothing closes goes up to the end, so that a scan stays linear whatever it reads.
+_TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 def new_id(prefix: str) -> str:
@@ -122,11 +124,28 @@ def completion(draft: Draft, *, model: str) -> bytes:
 def with_model(raw: bytes, model: str) -> bytes:
     """The same JSON object with its `model` replaced in place, every other byte as it was.
 
-    Inside a JSON string a quote is escaped, so the pattern matches keys alone; servers put the object's own
-    `model` before any nested one. Bodies without the key stay as they are.
+    Bodies without a `model` of their own that is a text stay as they are.
     """
-    found = _MODEL.search(raw)
+    found = _own_model(raw)
     return raw if found is None else raw[: found.start(1)] + orjson.dumps(model) + raw[found.end(1) :]
+
+
+def _own_model(raw: bytes) -> re.Match[bytes] | None:
+    """Where the object's own `model` is, which most servers put before anything nested."""
+    # Inside a JSON string a quote is escaped, so the pattern matches keys alone.
+    found = _MODEL.search(raw)
+    if found is None or (raw.count(b"{", 0, found.start()) == 1 and b"[" not in raw[: found.start()]):
+        return found
+    depth = 0
+    for token in _TOKEN.finditer(raw):
+        first = raw[token.start()]
+        if first in b"{[":
+            depth += 1
+        elif first in b"}]":
+            depth -= 1
+        elif depth == 1 and (own := _MODEL.match(raw, token.start())):
+            return own
+    return None
 
 
 def read_completion(body: Mapping[str, Any]) -> tuple[str, str, Usage]:

@@ -56,6 +56,29 @@ def test_the_model_is_replaced_and_nothing_else(old: str, new: str, rest: dict[s
     assert orjson.loads(wire.with_model(raw, new)) == {**orjson.loads(raw), "model": new}
 
 
+@given(st.text(), st.text(), json_values, json_values)
+def test_a_nested_model_before_the_objects_own_is_left_alone(old: str, new: str, before: object, after: object) -> None:
+    """Whatever the order of keys: servers written in other languages sort them, and `choices` comes first."""
+    nested = {"model": "inner", "before": before, "model2": '"model":"'}
+    body = {"choices": [nested, {"x": nested}], "y": "model", "model": old, "after": {"model": after}}
+    assert orjson.loads(wire.with_model(orjson.dumps(body), new)) == {**body, "model": new}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b'[{"model": "a"}]', b'{"x": {"model": "a"}}', b'{"x": ["model"], "y', b'{"x": {"model": "a"}, "\\'],
+)
+def test_without_a_model_of_its_own_nothing_changes(raw: bytes) -> None:
+    """Broken JSON, too: what it is worth is for the reader to say."""
+    assert wire.with_model(raw, "new") == raw
+
+
+def test_finding_the_model_takes_one_pass() -> None:
+    """A flood of quotes that no string closes must not take the square of its length."""
+    flood = b'{"x": {"model": "a"}, "' + b'\\"' * 1_000_000
+    assert wire.with_model(flood, "new") == flood
+
+
 @given(st.text())
 def test_text_survives_the_way_through_chunks(text: str) -> None:
     """What a stream's chunks add up to is what was said."""

@@ -19,27 +19,38 @@ __all__ = ["LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettin
 
 
 def _http_address(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        message = f"{url!r} is not an http:// or https:// address"
-        raise ValueError(message)
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # a port out of range shows only when it is read
-    except ValueError as error:
-        message = f"{url!r} is not a usable address ({error})"
-        raise ValueError(message) from error
-    if not host or any(character.isspace() for character in url):
-        message = f"{url!r} is not a usable address (no host, or blanks)"
+    if objection := _objection(url):
+        message = f"{url!r} {objection}"
         raise ValueError(message)
     return url
 
 
+def _objection(url: str) -> str | None:
+    """Why no request can go to an address; in our words, since the parser's may repeat a part of a secret."""
+    if not url.lower().startswith(("http://", "https://")):
+        return "is not an http:// or https:// address"
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return "has a blank or a control character in it"
+    if "#" in url:
+        return "has a fragment; leave it out"
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")  # as the resolver does, which refuses empty and overlong labels
+    except ValueError:
+        return "has a host that cannot be read"
+    try:
+        parts.port  # noqa: B018 - reading it is the check
+    except ValueError:
+        return "has a port that is no number from 0 to 65535"
+    return None if parts.hostname else "names no host"
+
+
 def _server_address(url: str) -> str:
     parts = urlsplit(_http_address(url))
-    if parts.query or parts.fragment:
-        message = f"{url!r} is the address of a server: no query and no fragment"
+    if "?" in url:
+        message = f"{url!r} has a query; leave it out"
         raise ValueError(message)
-    return url.rstrip("/").removesuffix("/v1")
+    return parts._replace(path=parts.path.rstrip("/").removesuffix("/v1")).geturl()
 
 
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
@@ -75,6 +86,9 @@ class VllmSettings(ExpertSettings):
             raise ValueError(message)
         if self.base is None and not (self.model and self.replicas):
             message = "a vllm expert needs model and replicas, or base and adapter"
+            raise ValueError(message)
+        if self.api_key is not None and any(urlsplit(url).username is not None for url in self.replicas):
+            message = "give api_key or a user name in the addresses, not both: a request carries one of them"
             raise ValueError(message)
         return self
 

@@ -356,6 +356,45 @@ fusion: {max_drafts: 1}
         id="address without a scheme",
     ),
     pytest.param(
+        MINIMAL
+        + """\
+  v:
+    kind: vllm
+    model: x
+    replicas:
+      - "http://[::1"
+      - "http://"
+      - http://127.0.0.1:99999
+      - http://a:${SECRET}
+      - http://exa mple:80
+      - "http:///v1"
+      - http://a..b
+      - http://a/v1?x=1
+      - "http://a#"
+      - HTTPS://user:word@v1:8000/v1/
+  t: {kind: mcp, tool: t, server: {url: "http://a:x/mcp?key=1"}}
+  u: {kind: mcp, tool: t, server: {url: "http://a/mcp?key=1"}}
+""",
+        [
+            "12:9: experts.v.replicas[0]: 'http://[::1' has a host that cannot be read",
+            "13:9: experts.v.replicas[1]: 'http://' names no host",
+            "14:9: experts.v.replicas[2]: 'http://127.0.0.1:99999' has a port that is no number from 0 to 65535",
+            "15:9: experts.v.replicas[3]: 'http://a:${SECRET}' has a port that is no number from 0 to 65535",
+            "16:9: experts.v.replicas[4]: 'http://exa mple:80' has a blank or a control character in it",
+            "17:9: experts.v.replicas[5]: 'http:///v1' names no host",
+            "18:9: experts.v.replicas[6]: 'http://a..b' has a host that cannot be read",
+            "19:9: experts.v.replicas[7]: 'http://a/v1?x=1' has a query; leave it out",
+            "20:9: experts.v.replicas[8]: 'http://a#' has a fragment; leave it out",
+            "22:41: experts.t.server.url: 'http://a:x/mcp?key=1' has a port that is no number from 0 to 65535",
+        ],
+        id="addresses that cannot be asked",
+    ),
+    pytest.param(
+        MINIMAL + "  v: {kind: vllm, model: x, replicas: [http://me:word@a], api_key: k}\n",
+        ["8:6: experts.v: give api_key or a user name in the addresses, not both: a request carries one of them"],
+        id="two credentials",
+    ),
+    pytest.param(
         changed("general: general", "general: genral"),
         ["5:10: general: unknown category 'genral' (known: code, general; did you mean 'general'?)"],
         id="unknown general category",

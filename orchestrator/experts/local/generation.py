@@ -13,11 +13,15 @@ from orchestrator.types import Usage
 
 __all__ = ["Generation", "Sampler", "Scoring"]
 
+_GREEDY_BELOW = 1e-4
+"""Temperature from which on something is left to chance; dividing by one near 0 makes NaN of float32 logits."""
+
 
 class Sampler:
     """Chooses the next token.
 
-    temperature: 0 takes the likeliest token. top_p: share of the probability, in (0, 1], that may be chosen from.
+    temperature: 0, or nearly so, takes the likeliest token.
+    top_p: share of the probability, in (0, 1], that may be chosen from.
     repetition_penalty: above 1 makes tokens that the answer has already less likely (Keskar et al. 2019, section
     4.1, on the answer alone: a prompt may well be repeated). seed: the same one chooses the same tokens; None is
     different every time.
@@ -44,7 +48,7 @@ class Sampler:
         """A token id; `logits` is float32 [vocabulary], `said` the tokens of the answer so far."""
         if self._repetition_penalty != 1 and said:
             logits = self._penalised(logits, torch.tensor(sorted(said)))
-        if self._temperature == 0:
+        if self._temperature < _GREEDY_BELOW:
             return int(logits.argmax())
         # Against the largest, so that a temperature near 0 gives -inf for the others and not inf for all.
         probabilities = torch.softmax((logits - logits.max()) / self._temperature, dim=-1)

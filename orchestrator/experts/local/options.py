@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 __all__ = ["BadRequest", "Options"]
 
@@ -44,8 +45,8 @@ class Options(BaseModel):
         try:
             return cls.model_validate(dict(body))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise BadRequest(f"{first['loc'][0]}: {first['msg']}") from error
+            objection = _fitting(error.errors(include_url=False))
+            raise BadRequest(f"{objection['loc'][0]}: {objection['msg']}") from error
 
     @property
     def limit(self) -> int | None:
@@ -63,3 +64,9 @@ class Options(BaseModel):
     def with_usage(self) -> bool:
         """Whether a stream should end with its usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
+
+
+def _fitting(objections: Sequence[ErrorDetails]) -> ErrorDetails:
+    """The one to tell: about the first wrong field, and of its forms about the one that the value comes closest to."""
+    of_first = [each for each in objections if each["loc"][0] == objections[0]["loc"][0]]
+    return min(of_first, key=lambda each: (each["type"].endswith("_type"), -len(each["loc"])))

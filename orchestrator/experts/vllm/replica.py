@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from yarl import URL
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from orchestrator.experts.protocol import Condition
 
@@ -24,6 +23,7 @@ class Replica:
     in_flight: requests under way. turn: the number of the pick that chose it last.
     cooldown_s, ejected_until: how long, and until when on anyio's clock, it is passed over after it failed.
     trouble: why its last health probe failed, empty when it did not; None before the first.
+    shown: its address without user name and password.
     """
 
     url: str
@@ -32,11 +32,11 @@ class Replica:
     cooldown_s: float = 0.0
     ejected_until: float = -math.inf
     trouble: str | None = None
+    shown: str = field(init=False)
 
-    @property
-    def shown(self) -> str:
-        """Its address without user name and password."""
-        return str(URL(self.url).with_user(None))
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        self.shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     def preferred(self, now: float) -> bool:
         """Whether nothing speaks against asking it."""

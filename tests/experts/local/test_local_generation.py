@@ -86,7 +86,7 @@ def test_empty_answer_needs_no_step_to_be_scored(model: LoadedModel) -> None:
 def test_sampler_takes_the_likeliest_token_at_and_near_temperature_zero() -> None:
     """Near zero must not overflow."""
     logits = torch.tensor([1.0, 300.0, 299.0])
-    assert [Sampler(temperature=heat).pick(logits) for heat in (0.0, 1e-12)] == [1, 1]
+    assert [Sampler(temperature=heat).pick(logits) for heat in (0.0, 1e-300, 1e-12, 9e-5)] == [1] * 4
 
 
 def test_sampler_with_the_same_seed_chooses_the_same() -> None:

@@ -48,6 +48,16 @@ def test_option_that_cannot_be_followed_is_refused_by_name(fields: dict[str, Any
     assert str(refused.value).startswith(f"{name}: ")
 
 
+@pytest.mark.parametrize(
+    ("stop", "says"),
+    [(["x"] * 20, "at most 16"), (["a", ""], "at least 1"), ("", "at least 1"), ([3], "valid string")],
+)
+def test_refusal_says_what_is_wrong_with_the_form_that_was_sent(stop: object, says: str) -> None:
+    """A list of stop texts is no failed attempt at a single one."""
+    with pytest.raises(BadRequest, match=says):
+        Options.of({"stop": stop})
+
+
 def test_system_prompt_of_the_expert_goes_first_where_the_request_has_none() -> None:
     """Ours gives way to the client's, under either of its names."""
     assert conversation([USER], system="Be brief.")[0] == {"role": "system", "content": "Be brief."}

@@ -50,6 +50,8 @@ RICH = Answer(
     extra={"system_fingerprint": None, "x_vendor": {"model": "inner", "deep": [1, 2.50]}},
 )
 
+ODD = b'{"choices": [{"message": {"content": 7}, "delta": {"content": 7}}]}'
+
 
 def asking(*, left_s: float = 10.0, **fields: Any) -> ChatRequest:
     """A request with one user message; `fields` are further fields of its body."""
@@ -197,6 +199,8 @@ async def test_adapter_whose_base_is_of_another_kind_is_down(hire: Hire, staff: 
         (Status(code=307, headers={"Location": "http://127.0.0.1:9/"}), ExpertFailed, None),
         (Drop(), ExpertUnavailable, None),
         (Garbage(after=0), ExpertFailed, None),
+        (Garbage(after=0, data=ODD), ExpertFailed, None),
+        (Status(code=404), ExpertMisconfigured, None),
         (StreamError(after=0), ExpertFailed, None),
         (Cut(after=0), ExpertCut, None),
     ],

@@ -71,6 +71,17 @@ def test_api_key_is_in_no_error_even_when_the_server_repeats_it() -> None:
     assert "sk-secret" not in "".join(f"{error!s} {error!r}" for error in errors)
 
 
+def test_what_our_configuration_has_wrong_is_not_asked_again_and_says_where_to_look() -> None:
+    """No request can mend our key or our name for the model, and the next one would be answered no better."""
+    key = FAULTS.status(401, {}, b"{}")
+    model = FAULTS.status(404, {}, b'{"error": {"message": "The model `m` does not exist."}}')
+    assert (key.retryable, model.retryable) == (False, False)
+    assert "credentials" in str(key)
+    assert "api_key" in str(key)
+    assert "The model `m` does not exist." in str(model)
+    assert "check model" in str(model)
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

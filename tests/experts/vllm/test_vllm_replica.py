@@ -1,5 +1,6 @@
 """Which server is asked next."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,19 @@ def test_probe_that_fails_makes_a_server_second_choice_and_one_that_succeeds_end
     replicas.eject(one, 0.0)
     replicas.probed(one, "")
     assert replicas.pick(0.0) is one
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://one:8000/api", "http://one:8000/api"),
+        ("http://me@[::1]:80", "http://[::1]:80"),
+        ("http://me:w%40rd@one/a@b", "http://one/a@b"),
+    ],
+)
+def test_address_is_shown_without_user_name_and_password(url: str, shown: str) -> None:
+    """It goes into decisions and errors."""
+    assert Replica(url).shown == shown
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=3, max_size=3))
