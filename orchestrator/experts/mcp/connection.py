@@ -22,7 +22,7 @@ from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, REQUEST_TIMEOUT, CallTo
 
 from orchestrator.config.kinds import McpServerSettings
 from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
-from orchestrator.experts.mcp.transport import ErrorLog, Streams, http, stdio
+from orchestrator.experts.mcp.transport import ErrorLog, Hooks, Streams, http, stdio
 from orchestrator.experts.protocol import Condition, State
 from orchestrator.experts.site import Site
 
@@ -31,6 +31,7 @@ __all__ = ["Connection", "Pace", "connection_of", "server_key"]
 log = structlog.get_logger()
 
 _SESSION_LOST = "Session terminated"  # how the SDK says that an HTTP server no longer knows our session
+_STRANGE_CHARS = 400  # of the first thing that was no message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,14 @@ class Pace:
     connect_s: for starting the server, the handshake and the list of tools.
     retry_s, most_s: wait before the first attempt to reconnect, and the most it doubles to.
     relist_s: between two looks at the tools, which also find an HTTP server that is gone.
+    reply_s: for the server to list its tools when a call was left without an answer; one that does not is started anew.
     """
 
     connect_s: float = 30.0
     retry_s: float = 0.5
     most_s: float = 30.0
     relist_s: float = 60.0
+    reply_s: float = 5.0
 
 
 class Connection:
@@ -62,8 +65,10 @@ class Connection:
         self._owned = anyio.Lock()
         self._changed = anyio.Event()
         self._broken = anyio.Event()
+        self._doubted = anyio.Event()
         self._client: Client | None = None
         self._logged = ""
+        self._strange = False
 
     async def serve(self) -> None:
         """Keep the connection up until cancelled.
@@ -98,24 +103,29 @@ class Connection:
             return await client.call_tool(tool, dict(arguments), read_timeout_seconds=timeout_s)
         except MCPError as error:
             if error.code == REQUEST_TIMEOUT:
+                self._doubted.set()
                 raise ExpertTimeout(expert, f"{tool!r} took longer than {timeout_s:.3g} s") from error
             raise self._failure(error, client, expert) from error
         except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             self._lose(client)
             raise ExpertUnavailable(expert, self.condition.reason) from error
+        except anyio.get_cancelled_exc_class():  # most often for want of an answer: a caller's limit may be shorter
+            self._doubted.set()
+            raise
         except Exception as error:  # supervised border: what a strange server makes the SDK raise
             raise ExpertFailed(expert, f"{tool!r} gave no usable result: {error}") from error
 
     async def _attempt(self) -> None:
         """One connection from beginning to end; whatever ended it is the reason to be down."""
-        self._broken = anyio.Event()
+        self._broken, self._doubted = anyio.Event(), anyio.Event()
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + self._pace.connect_s) as scope:
                 async with Client(self._transport(), cache=None) as client:
                     await self._attend(client, scope)
                     scope.cancel()  # a broken connection is left without farewells that could hang
             if scope.deadline != math.inf:
-                self._down(f"no answer within {self._pace.connect_s:g} s")
+                hint = "; it sends what is no message" if self._strange else ""
+                self._down(f"no answer within {self._pace.connect_s:g} s{hint}")
         except Exception as error:  # noqa: BLE001 - supervised border; often an ExceptionGroup of the transport
             self._down(self._reason(error))
         except BaseException:
@@ -134,39 +144,64 @@ class Connection:
             self._logged = ""
             self._set(Condition(state="up"))
             log.info("mcp.up", server=self._name, tools=sorted(self.tools))
-            while not self._broken.is_set():
-                with anyio.move_on_after(self._pace.relist_s):
-                    await self._broken.wait()
-                    return
-                self._errors.trim()
-                await self._relist(client)
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._keep_listed, client)
+                group.start_soon(self._settle_doubts, client)
+                await self._broken.wait()
+                group.cancel_scope.cancel()
         finally:
             self._lose(client)
 
-    async def _relist(self, client: Client) -> None:
+    async def _keep_listed(self, client: Client) -> None:
+        while True:
+            await anyio.sleep(self._pace.relist_s)
+            await self._relist(client, within_s=self._pace.connect_s)  # nobody waits: busy is not gone
+
+    async def _settle_doubts(self, client: Client) -> None:
+        """Tell a server that hangs from a slow tool, whenever a call was left without an answer."""
+        limit_s = self._pace.reply_s
+        while True:
+            await self._doubted.wait()
+            if not await self._relist(client, within_s=limit_s):
+                self._lose(client, f"no answer to a call, and none within {limit_s:g} s to a check")
+            self._doubted = anyio.Event()
+
+    async def _relist(self, client: Client, *, within_s: float) -> bool:
+        """Look at the tools again; whether the server replied in time, be it with an error."""
+        with anyio.move_on_after(within_s) as scope:
+            await self._look(client)
+        return not scope.cancelled_caught
+
+    async def _look(self, client: Client) -> None:
         try:
-            with anyio.move_on_after(self._pace.connect_s):  # busy is not gone
-                self.tools = await _listed(client)
+            self.tools = await _listed(client)
         except MCPError as error:
             log.warning("mcp.not_listed", server=self._name, error=str(error))
             if _is_lost(error):
                 self._lose(client)
 
     def _transport(self) -> AbstractAsyncContextManager[Streams]:
+        hooks = Hooks(ended=self._ended, strange=self._mention)
         if self._server.command is None:
-            return http(self._server, ended=self._ended)
-        return stdio(self._server, folder=self._site.folder, errors=self._errors, ended=self._ended)
+            return http(self._server, hooks=hooks)
+        return stdio(self._server, folder=self._site.folder, errors=self._errors, hooks=hooks)
+
+    def _mention(self, strange: Exception) -> None:
+        """Log the first of what may be thousands a second."""
+        if not self._strange:
+            self._strange = True
+            log.warning("mcp.strange_output", server=self._name, error=str(strange)[:_STRANGE_CHARS])
 
     def _ended(self) -> None:
         self._broken.set()
         if self._client is not None:
             self._lose(self._client)
 
-    def _lose(self, client: Client) -> None:
+    def _lose(self, client: Client, reason: str = "") -> None:
         """The connection is gone, though its owner may not have left it yet. Later calls on it change nothing."""
         if self._client is client:
             self._client = None
-            self._down(self._reason(None))
+            self._down(reason or self._reason(None))
             self._broken.set()
 
     def _failure(self, error: MCPError, client: Client, expert: str) -> ExpertError:

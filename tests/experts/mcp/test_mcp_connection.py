@@ -1,13 +1,18 @@
 """Connections: one a server, kept up by whoever is in service, gone without harm."""
 
+import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import structlog
+from structlog.testing import LogCapture
 
 from orchestrator.config.kinds import McpServerSettings
 from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
@@ -18,6 +23,17 @@ from orchestrator.testing import in_service
 pytestmark = pytest.mark.anyio
 
 SERVER = Path(__file__).with_name("stdio_server.py")
+
+
+@pytest.fixture
+def own_log(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What connections log, however the log was set up before."""
+    capture = LogCapture()
+    for module in ("connection", "transport"):
+        logger = structlog.wrap_logger(None, processors=[capture], wrapper_class=structlog.stdlib.BoundLogger)
+        monkeypatch.setattr(f"orchestrator.experts.mcp.{module}.log", logger)
+    entries: list[Any] = capture.entries
+    return entries
 
 
 async def test_a_process_runs_in_the_sites_folder_with_this_environments_python(place: Any, asked: Any) -> None:
@@ -69,6 +85,99 @@ async def test_a_killed_process_fails_calls_at_once_and_comes_back(place: Any, a
     assert failures == [ExpertUnavailable]
     with pytest.raises(ProcessLookupError):
         os.kill(second, 0)
+
+
+@pytest.mark.parametrize("cut", ["by the tool's own limit", "by its caller"])
+async def test_a_process_that_hangs_is_replaced(
+    place: Any, asked: Any, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    """Ours: a call without an answer has the server checked; one that is silent is ended, and started anew."""
+    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.05)
+    monkeypatch.setattr("mcp.client.stdio.FORCE_KILL_TIMEOUT", 0.05)
+    server = McpServerSettings(command="python", args=(str(SERVER),))
+    timeout_s = 0.05 if cut == "by the tool's own limit" else 30.0
+    expert = place.expert(server, tool="surroundings", pace=Pace(retry_s=0.01, most_s=0.05, reply_s=0.2))
+    late = place.expert(server, tool="echo", timeout_s=timeout_s)
+    connection = place.connection(server)
+    with anyio.fail_after(30):
+        async with in_service(expert, late):
+            first = int((await expert.draft(asked("X"), _nowhere)).structured["pid"])
+            os.kill(first, signal.SIGSTOP)
+            try:
+                with anyio.move_on_after(0.1), pytest.raises(ExpertTimeout):
+                    await late.draft(asked("x"), _nowhere)
+                await connection.reached("down")
+                assert connection.condition.reason == "no answer to a call, and none within 0.2 s to a check"
+                await connection.reached("up")
+                assert int((await expert.draft(asked("X"), _nowhere)).structured["pid"]) != first
+                with pytest.raises(ProcessLookupError):
+                    os.kill(first, 0)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(first, signal.SIGKILL)
+
+
+async def test_a_tool_that_is_slow_leaves_its_server_alone(place: Any, asked: Any) -> None:
+    """Ours: a server that still lists its tools after a call without an answer is not at fault."""
+    server = McpServerSettings(command="python", args=(str(SERVER),))
+    slow = place.expert(server, tool="hang", timeout_s=0.05)
+    expert, connection = place.expert(server, tool="surroundings"), place.connection(server)
+    with anyio.fail_after(30):
+        async with in_service(slow, expert):
+            first = (await expert.draft(asked("X"), _nowhere)).structured["pid"]
+            with pytest.raises(ExpertTimeout):
+                await slow.draft(asked("x"), _nowhere)
+            connection.tools = {}
+            await _until(lambda: bool(connection.tools))  # the check has been answered
+            assert connection.condition.state == "up"
+            assert (await expert.draft(asked("X"), _nowhere)).structured["pid"] == first
+
+
+async def test_strange_output_is_mentioned_once(
+    place: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, own_log: Any
+) -> None:
+    """Ours: lines on stdout that are no messages are one line in our log and a hint in the condition."""
+    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.05)
+    server = McpServerSettings(command="sh", args=("-c", "yes loading | head -n 500; touch said; exec sleep 600"))
+    expert = place.expert(server, tool="echo", pace=Pace(connect_s=0.5))
+    with anyio.fail_after(20), caplog.at_level(logging.DEBUG, "mcp.client.stdio"):
+        async with in_service(expert):
+            reason = expert.condition.reason
+    assert (place.site.folder / "said").exists()
+    assert reason == "no answer within 0.5 s; it sends what is no message"
+    assert [record for record in caplog.records if record.name == "mcp.client.stdio"] == []
+    assert [entry["event"] for entry in own_log].count("mcp.strange_output") == 1
+
+
+async def test_a_flood_on_stderr_does_not_fill_the_disk(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours: the log of a server is kept short from its start on, connected or not."""
+    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.05)
+    server = McpServerSettings(command="sh", args=("-c", "yes | head -c 3000000 >&2; touch said; exec sleep 600"))
+    connection = place.connection(server)
+    said = place.site.folder / "said"
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(connection.serve)
+            await _until(said.exists)
+            [log] = (place.site.cache / "logs").iterdir()
+            await _until(lambda: log.stat().st_size <= 1_048_576)
+            group.cancel_scope.cancel()
+
+
+async def test_a_cache_that_cannot_be_written_costs_only_the_log(place: Any, asked: Any, own_log: Any) -> None:
+    """Ours: the server runs all the same, and our log says once what is missing."""
+    place.site.cache.write_text("a file where a folder should be")
+    server = McpServerSettings(command="python", args=(str(SERVER),))
+    expert = place.expert(server, tool="surroundings")
+    connection = place.connection(server)
+    with anyio.fail_after(60):
+        async with in_service(expert):
+            pid = int((await expert.draft(asked("X"), _nowhere)).structured["pid"])
+            os.kill(pid, signal.SIGKILL)
+            await connection.reached("down")
+            assert connection.condition.reason == "the server ended"
+            await connection.reached("up")
+    assert [entry["event"] for entry in own_log].count("mcp.no_error_log") == 1
 
 
 @pytest.mark.parametrize(
@@ -239,6 +348,12 @@ def test_a_log_is_cut_when_it_is_long(tmp_path: Path) -> None:
         file.write("after\n")
         file.flush()
         assert (tmp_path / "logs" / "x.log").read_text() == "after\n"
+
+
+async def _until(so: Callable[[], bool]) -> None:
+    """Wait for what tells nobody."""
+    while not so():  # noqa: ASYNC110 - a file, or a process of another program: there is no event
+        await anyio.sleep(0.01)
 
 
 async def _nowhere(_: object) -> None:
