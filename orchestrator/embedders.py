@@ -15,8 +15,8 @@ from routers.embedding.load import load_embedder
 
 __all__ = ["Embedders"]
 
-MOST_REQUESTS = 2
-"""Requests of one call: an index in the making asks for a few texts at a time, and a query must not wait for many."""
+MOST_TEXTS = 16
+"""Texts of one call: the classifier waits for the call under way, and must not wait for several indexes' worth."""
 
 
 class Embedders:
@@ -48,7 +48,7 @@ class _Served:
     """One embedder for the event loop."""
 
     def __init__(self, embedders: Embedders, name: str) -> None:
-        self.batches: Batcher[Sequence[str], FloatArray] = Batcher(self._embed, max_batch=MOST_REQUESTS)
+        self.batches: Batcher[Sequence[str], FloatArray] = Batcher(self._embed)
         self._embedders = embedders
         self._name = name
 
@@ -57,7 +57,10 @@ class _Served:
         return await self.batches.submit(texts)
 
     def _embed(self, requests: list[Sequence[str]]) -> list[FloatArray]:
-        """All texts of all waiting requests in one call, cut apart again afterwards."""
-        rows = self._embedders.load(self._name).embed([text for texts in requests for text in texts])
+        """All texts of all waiting requests in as few calls as may be, cut apart again afterwards."""
+        embedder = self._embedders.load(self._name)
+        together = [text for texts in requests for text in texts]
+        starts = range(0, max(1, len(together)), MOST_TEXTS)
+        rows = np.concatenate([embedder.embed(together[start : start + MOST_TEXTS]) for start in starts])
         ends = np.cumsum([len(texts) for texts in requests])
         return list(np.split(rows, ends[:-1]))

@@ -5,7 +5,7 @@ Builds the parts from a configuration, keeps them alive for as long as a block r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from anyio import to_thread
 from orchestrator.config import Config
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
-from orchestrator.experts import Site
+from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
 from orchestrator.stages.categorize import Categorizer
@@ -28,7 +28,7 @@ from orchestrator.training import load_router
 from routers.mapping import Mapping as Plans
 from routers.mapping import Plan
 
-__all__ = ["Engine", "cache_folder", "experts_of", "plans_of", "running"]
+__all__ = ["Engine", "cache_folder", "experts_of", "plans_of", "running", "site_of"]
 
 
 def cache_folder() -> Path:
@@ -53,16 +53,15 @@ class Engine:
         return False, "; ".join(f"{expert}: {c.state} ({c.reason})" for expert, c in states.items())
 
 
+def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert]) -> Site:
+    """What the experts of a configuration find around them."""
+    return Site(folder=config.folder, cache=cache_folder(), expert=expert, embedder=embedders)
+
+
 @asynccontextmanager
 async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Registry]:
     """The experts of a configuration, startable inside the block; no router is needed."""
-    site = Site(
-        folder=config.folder,
-        cache=cache_folder(),
-        expert=lambda expert_id: registry[expert_id],
-        embedder=embedders,
-    )
-    registry = Registry(config, site)
+    registry = Registry(config, site_of(config, embedders, lambda expert_id: registry[expert_id]))
     async with embedders.background.open(), registry.background.open():
         yield registry
 

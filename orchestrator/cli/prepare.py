@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 
 from orchestrator.cli.options import ConfigFile, read_config
 from orchestrator.config import Config
-from orchestrator.config.kinds import LocalSettings
-from routers.weights import aliases, find
+from orchestrator.config.kinds import LocalSettings, RetrieverSettings
 
 __all__ = ["prepare"]
 
 
 def prepare(config: ConfigFile = Path("experts.yaml")) -> None:
-    """Do once what the first start would have to: verify and convert packaged weights, index the corpora.
+    """Verify packaged weights, convert those that `local` experts need and index the corpora of retrievers.
+
+    Serving then starts fast. Needs no router and starts no expert.
 
     Example: orchestrator prepare experts.yaml
     """
+    from routers.weights import aliases, find
+
     settings = read_config(config)
     if settings.embedder in aliases("embedder"):
         print(f"{settings.embedder}: verified {find(settings.embedder)}")
@@ -27,6 +31,8 @@ def prepare(config: ConfigFile = Path("experts.yaml")) -> None:
 
 
 def _convert(config: Config) -> None:
+    from routers.weights import aliases
+
     local = [block for block in config.experts.values() if isinstance(block, LocalSettings)]
     packaged = {block.model for block in local} & set(aliases("language model"))
     if not packaged:
@@ -40,16 +46,28 @@ def _convert(config: Config) -> None:
 
 
 async def _index(config: Config) -> None:
-    """Bring each retriever up once; what it indexed stays in the cache."""
-    if not any(block.searches for block in config.experts.values()):
+    """Make the vectors of every corpus, which the cache keeps; word indexes are made at each start."""
+    retrievers = [block for block in config.experts.values() if isinstance(block, RetrieverSettings)]
+    if not retrievers:
         return
     from orchestrator.embedders import Embedders
-    from orchestrator.engine import experts_of
+    from orchestrator.engine import site_of
+    from orchestrator.experts.retriever.shelf import WORDS, open_shelf
 
-    async with experts_of(config, Embedders(config.folder)) as registry:
-        for name in registry.searchers():
-            print(f"{name}: indexing if that has not been done", flush=True)
-            await registry.start(name)
-            await registry.settled([name])
-            condition = registry.condition(name)
-            print(f"{name}: {condition.state} {condition.reason}".rstrip())
+    wanted: dict[Path, set[str]] = {}
+    for block in retrievers:
+        wanted.setdefault(block.corpus, set()).update(set(block.embedders) - {WORDS})
+    embedders = Embedders(config.folder)
+    site = site_of(config, embedders, _nobody)
+    async with embedders.background.open():
+        for path, names in wanted.items():
+            print(f"{path}: indexing if that has not been done", flush=True)
+            shelf = await open_shelf(config.folder / path, site)
+            for name in sorted(names):
+                await shelf.prepare(name)
+            print(f"{path}: {len(shelf.corpus.entries)} passages ({', '.join(sorted(names)) or 'words only'})")
+
+
+def _nobody(expert_id: str) -> NoReturn:
+    """A corpus is indexed without any expert."""
+    raise LookupError(expert_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 import anyio
@@ -40,9 +40,7 @@ class Registry(Mapping[str, Expert]):
 
     def __getitem__(self, expert_id: str) -> Expert:
         if expert_id not in self._experts:
-            settings = self._settings[expert_id]
-            kind = load_name(type(settings).implementation)
-            self._experts[expert_id] = kind(expert_id, settings, self._site)
+            self._make(expert_id, load_name(self._settings[expert_id].implementation))
         return self._experts[expert_id]
 
     def __iter__(self) -> Iterator[str]:
@@ -99,17 +97,17 @@ class Registry(Mapping[str, Expert]):
             for expert_id in self:
                 group.start_soon(one, expert_id)
 
-    async def settled(self, expert_ids: Collection[str] | None = None) -> None:
-        """Wait until none of these experts (default: none at all) is starting any more."""
-        await self._until(self if expert_ids is None else expert_ids, lambda states: "starting" not in states)
+    async def settled(self) -> None:
+        """Wait until no expert is starting any more."""
+        await self._until(lambda states: "starting" not in states)
 
     async def first_up(self) -> None:
         """Wait until some expert is up."""
-        await self._until(self, lambda states: "up" in states)
+        await self._until(lambda states: "up" in states)
 
-    async def _until(self, expert_ids: Collection[str], holds: Callable[[set[State]], bool]) -> None:
+    async def _until(self, holds: Callable[[set[State]], bool]) -> None:
         """Look again every so often: conditions are the experts' own, and change without a word."""
-        while not holds({self.condition(expert_id).state for expert_id in expert_ids}):  # noqa: ASYNC110 - see above
+        while not holds({self.condition(expert_id).state for expert_id in self}):  # noqa: ASYNC110 - see above
             await anyio.sleep(LOOK_EVERY_S)
 
     def _with_references(self, expert_id: str) -> list[str]:
@@ -119,13 +117,18 @@ class Registry(Mapping[str, Expert]):
 
     async def _build(self, expert_id: str) -> None:
         try:
-            await to_thread.run_sync(load_name, self._settings[expert_id].implementation)
-            self[expert_id]
+            kind = await to_thread.run_sync(load_name, self._settings[expert_id].implementation)
+            self._make(expert_id, kind)  # not self[...]: the event loop must not wait for another kind's import
             self._died.pop(expert_id, None)
         except Exception as error:  # supervised border: a kind is a plugin
             self._died[expert_id] = f"cannot be built: {type(error).__name__}: {error}"
             log.warning("expert.not_built", expert=expert_id, error=repr(error))
             raise ExpertUnavailable(expert_id, self._died[expert_id]) from error
+
+    def _make(self, expert_id: str, kind: Callable[[str, ExpertSettings, Site], Expert]) -> None:
+        """An instance of a kind, unless somebody else made it meanwhile."""
+        if expert_id not in self._experts:
+            self._experts[expert_id] = kind(expert_id, self._settings[expert_id], self._site)
 
     def _launch(self, expert_id: str) -> None:
         self._started.add(expert_id)

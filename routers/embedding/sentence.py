@@ -4,7 +4,6 @@ Knows a folder with a model, not where it came from.
 """
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
 
 from routers.embedding.protocol import FloatArray
+from routers.embedding.turns import Turns
 from routers.errors import WeightsError
 
 __all__ = ["SentenceEmbedder"]
@@ -33,14 +33,14 @@ class SentenceEmbedder:
     max_tokens: longer texts are cut there, and at the model's own limit where that is lower.
     device: the accelerators belong to the experts, so it is the CPU unless said otherwise.
 
-    Threads may share one: calls wait for each other, since the tokenizer holds state during a call.
+    Threads may share one: calls take turns, since the tokenizer holds state during a call.
     """
 
     def __init__(self, folder: Path, *, identity: str, max_tokens: int = 256, device: str = "cpu") -> None:
         self._model = _opened(folder, device)
         self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
         self._max_characters = self._model.max_seq_length * CHARACTERS_PER_TOKEN
-        self._one = threading.Lock()
+        self._one = Turns()
         self._threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
         self.fingerprint = f"{identity}:{self._model.max_seq_length}"
         self.dim = int(self._model.get_embedding_dimension())

@@ -1,5 +1,6 @@
 """The registry: experts are built when needed, started with whom they need, and watched while they live."""
 
+import threading
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -94,6 +95,24 @@ async def test_an_expert_that_cannot_be_built_is_down_with_the_reason() -> None:
             await registry.settled()
             assert registry.condition("fine").state == "up"
             assert registry.condition("hollow").state == "down"
+
+
+async def test_kinds_are_imported_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours: imports wait for each other, and requests must not wait with them."""
+    threads = []
+
+    def load(_: str) -> object:
+        threads.append(threading.current_thread())
+        return lambda expert_id, *_: ScriptedExpert(expert_id)
+
+    monkeypatch.setattr("orchestrator.fleet.registry.load_name", load)
+    registry = registry_of(one=HollowSettings(), two=HollowSettings())
+    with anyio.fail_after(5):
+        async with registry.background.open():
+            await registry.start_all()
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
+    assert {expert.id for expert in registry.values()} == {"one", "two"}
 
 
 async def test_an_expert_without_a_life_of_its_own_is_up() -> None:

@@ -1,11 +1,12 @@
 """The retriever expert: passages of a corpus, or a reader's answer from them.
 
-With a reader, its chunks go out as they come, citations on the last one. A reader that fails before its first
-chunk is replaced by the passages themselves; after it, its error is this expert's error.
+With a reader, its chunks go out as they come, citations on the last one. A reader that is down, fails before its
+first chunk or takes too long to it is replaced by the passages themselves; after it, its error is this expert's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from orchestrator.errors import (
     ExpertTimeout,
     ExpertUnavailable,
 )
-from orchestrator.experts.protocol import Capabilities, Condition
+from orchestrator.experts.protocol import Capabilities, Condition, Supervised
 from orchestrator.experts.retriever.answer import cited_chunk, cited_draft, pieces, reader_request
 from orchestrator.experts.retriever.shelf import Shelf, open_shelf
 from orchestrator.experts.site import Site
@@ -33,6 +34,9 @@ from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage
 __all__ = ["RetrieverExpert"]
 
 log = structlog.get_logger()
+
+_READER_SHARE = 0.8
+"""Of the time that is left, what a reader has for its first chunk (or its whole answer, where it does not stream)."""
 
 _AGAIN_S = 30.0  # between attempts to get ready: a corpus that is mended is found without a restart
 
@@ -117,16 +121,32 @@ class RetrieverExpert:
     async def _answered(self, request: ChatRequest, question: str, passages: Sequence[Passage], emit: Emit) -> Draft:
         if self._settings.reader is None:
             return await self._quoted(request, passages, emit)
-        relay = _Relay(emit, model=self.id, passages=passages)
-        reader = self._site.expert(self._settings.reader)
-        try:
-            draft = await reader.draft(reader_request(request, question, passages), relay)
-        except ExpertError as error:
-            if relay.begun:
-                raise error.passed_on(self.id) from error
-            log.warning("retriever.reader_failed", expert=self.id, reader=reader.id, error=str(error))
+        draft = await self._read(reader_request(request, question, passages), passages, emit)
+        if draft is None:
             return await self._quoted(request, passages, emit)
         return cited_draft(draft, expert=self.id, passages=passages)
+
+    async def _read(self, request: ChatRequest, passages: Sequence[Passage], emit: Emit) -> Draft | None:
+        """The reader's answer; None if it is down or did not begin one in its share of the time."""
+        reader = self._site.expert(self._settings.reader or "")
+        if isinstance(reader, Supervised) and reader.condition.state == "down":
+            self._unread(f"it is down ({reader.condition.reason})")
+            return None
+        now = anyio.current_time()
+        with anyio.CancelScope(deadline=now + _READER_SHARE * (request.deadline - now)) as scope:
+            relay = _Relay(emit, model=self.id, passages=passages, waiting=scope)
+            try:
+                return await reader.draft(request, relay)
+            except ExpertError as error:
+                if relay.begun:
+                    raise error.passed_on(self.id) from error
+                self._unread(str(error))
+                return None
+        self._unread("it did not begin in time")
+        return None
+
+    def _unread(self, reason: str) -> None:
+        log.warning("retriever.reader_failed", expert=self.id, reader=self._settings.reader, error=reason)
 
     async def _quoted(self, request: ChatRequest, passages: Sequence[Passage], emit: Emit) -> Draft:
         """The passages themselves."""
@@ -160,16 +180,21 @@ class RetrieverExpert:
 
 
 class _Relay:
-    """Passes a reader's chunks on under the retriever's name, citations on the last one."""
+    """Passes a reader's chunks on under the retriever's name, citations on the last one.
 
-    def __init__(self, emit: Emit, *, model: str, passages: Sequence[Passage]) -> None:
+    waiting: the scope that gives the reader up; a reader that has begun has all the time there is.
+    """
+
+    def __init__(self, emit: Emit, *, model: str, passages: Sequence[Passage], waiting: anyio.CancelScope) -> None:
         self.begun = False
+        self._waiting = waiting
         self._emit = emit
         self._model = model
         self._passages = passages
 
     async def __call__(self, chunk: Chunk) -> None:
         self.begun = True
+        self._waiting.deadline = math.inf
         cited = cited_chunk(chunk, self._passages) or chunk
         await self._emit(Chunk(wire.with_model(cited.raw, self._model)))
 

@@ -12,7 +12,7 @@ from orchestrator.experts.retriever.fusion import fused
 from orchestrator.experts.retriever.index import Hit, Index, WordIndex, dense_index
 from orchestrator.experts.site import Site
 
-__all__ = ["Shelf", "open_shelf"]
+__all__ = ["WORDS", "Shelf", "open_shelf"]
 
 WORDS = "bm25"
 """The name in `embedders` that stands for the word index."""

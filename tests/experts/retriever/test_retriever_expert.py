@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import orjson
 import pytest
+from anyio.abc import TaskStatus
 
 from orchestrator import wire
 from orchestrator.errors import (
@@ -14,8 +15,9 @@ from orchestrator.errors import (
     ExpertTimeout,
     ExpertUnavailable,
 )
-from orchestrator.experts import Searcher, Supervised
+from orchestrator.experts import Condition, Searcher, Supervised
 from orchestrator.testing import Reply, ScriptedExpert, check_expert, in_service
+from orchestrator.types import ChatRequest, Draft, Emit
 from orchestrator.wire import Assembled
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +133,41 @@ async def test_a_reader_that_does_not_begin_is_replaced_by_the_passages(place: A
     assert _text(emitted) == draft.text
 
 
+async def test_a_reader_that_is_down_is_not_asked(place: Any, asked: Any, emitted: Any) -> None:
+    """Ours: the passages go out at once, not after a connection has timed out."""
+    reader = place.experts["reader"] = Down("reader", "never said")
+    retriever = place.retriever(embedders=("bm25",), reader="reader")
+    async with in_service(retriever):
+        draft = await retriever.draft(asked("ferns", stream=True), emitted)
+    assert reader.requests == []
+    assert draft.text.startswith("**[1] Plants**")
+    assert _text(emitted) == draft.text
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_reader_that_hangs_leaves_time_for_the_passages(
+    place: Any, asked: Any, emitted: Any, *, stream: bool
+) -> None:
+    """Ours: it is given up before the deadline, not at it."""
+    place.experts["reader"] = Hanging("reader")
+    retriever = place.retriever(embedders=("bm25",), reader="reader")
+    async with in_service(retriever):
+        with anyio.fail_after(10):
+            draft = await retriever.draft(asked("ferns", stream=stream, deadline_s=1.0), emitted)
+    assert draft.text.startswith("**[1] Plants**")
+    assert _text(emitted) == (draft.text if stream else "")
+
+
+async def test_a_reader_that_has_begun_has_all_the_time(place: Any, asked: Any, emitted: Any, monkeypatch: Any) -> None:
+    """Ours: its share is for the first chunk; what follows may take until the deadline."""
+    monkeypatch.setattr("orchestrator.experts.retriever.expert._READER_SHARE", 0.01)
+    place.experts["reader"] = Slow("reader", Reply(pieces=("Wa", "ter")))
+    retriever = place.retriever(embedders=("bm25",), reader="reader")
+    async with in_service(retriever):
+        draft = await retriever.draft(asked("ferns", stream=True, deadline_s=10.0), emitted)
+    assert _text(emitted) == draft.text == "Water"
+
+
 async def test_a_reader_that_breaks_in_the_middle_breaks_the_answer(place: Any, asked: Any, emitted: Any) -> None:
     """Specified: what was shown cannot be taken back; the failure is the retriever's."""
     broken = Reply(pieces=("Wa", "ter"), error=ExpertCut("reader", "gone"))
@@ -231,6 +268,32 @@ async def test_a_request_waits_for_a_start_that_ends_in_time(
                 embedder.hold.set()
             group.cancel_scope.cancel()
     assert [draft.passages[0].document for draft in answers] == ["leave"]
+
+
+class Down(ScriptedExpert):
+    """Lives, but is not up."""
+
+    condition = Condition(state="down", reason="connection refused")
+
+    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        task_status.started()
+
+
+class Hanging(ScriptedExpert):
+    """Takes a request and never says a word."""
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft:  # noqa: ARG002 - the contract's
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+class Slow(ScriptedExpert):
+    """Begins at once and then takes longer than a reader's share."""
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        draft = await super().draft(request, emit)
+        await anyio.sleep_until(anyio.current_time() + 0.02 * (request.deadline - anyio.current_time()))
+        return draft
 
 
 def _text(emitted: Any) -> str:
