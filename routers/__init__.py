@@ -13,6 +13,6 @@ Train, keep, serve:
 `routers.weights` finds model weights that come as packages, `routers.errors` has everything raised on purpose.
 A kind of classifier is an entry point of the group `orchestrator.routers`; see `routers.classify.protocol`.
 
-Importing this package, and any module of it but `routers.embedding.sentence` and `routers.embedding.hub`, loads
+Importing this package, and any module of it but `sentence`, `layers` and `hub` of `routers.embedding`, loads
 neither torch nor sentence-transformers.
 """

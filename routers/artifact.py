@@ -9,17 +9,18 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from routers.classify.kinds import classifier_kind
+from routers.classify.kinds import classifier_kind, seen_by
 from routers.classify.protocol import CategoryClassifier, State
 from routers.embedding.protocol import Embedder
 from routers.errors import ArtifactError, UnknownClassifier
-from routers.gate import Gate
+from routers.gate import Gate, Signal
 from routers.manifest import AGAIN, FORMAT, MANIFEST, Manifest, library_versions, read_manifest, sealed
 from routers.router import Router
 from routers.trained import Trained
@@ -60,12 +61,13 @@ def load(
     """
     manifest = read_manifest(folder)
     path = folder / MANIFEST
+    embedder = _seen(manifest, embedder, path)
     _check_embedder(manifest, embedder, path)
     _check_categories(manifest, categories, general, path)
     return Router(
         classifier=_classifier(manifest, embedder, folder),
         temperature=manifest.temperature,
-        gate=Gate(manifest.threshold),
+        gate=Gate(manifest.threshold, tuple(Signal(part.name, part.centre, part.spread) for part in manifest.signals)),
         qhat=manifest.qhat,
         general=manifest.general,
     )
@@ -81,6 +83,7 @@ def _content(trained: Trained, embedder: str, tensors: bytes) -> Mapping[str, ob
             "general": router.general,
             "temperature": router.temperature,
             "threshold": router.gate.threshold,
+            "signals": [asdict(signal) for signal in router.gate.signals],
             "qhat": router.qhat,
             "embedder": {"name": embedder, "fingerprint": trained.fingerprint, "dim": trained.dim},
             "report": trained.report.model_dump(mode="json"),
@@ -135,6 +138,13 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _seen(manifest: Manifest, embedder: Embedder, path: Path) -> Embedder:
+    try:
+        return seen_by(manifest.classifier.kind, embedder)
+    except UnknownClassifier as error:
+        raise ArtifactError(f"{path}: {error}") from error
 
 
 def _check_embedder(manifest: Manifest, embedder: Embedder, path: Path) -> None:

@@ -19,7 +19,7 @@ from routers.calibrate import (
     softmax,
 )
 from routers.embedding.protocol import FloatArray
-from routers.gate import gate_threshold
+from routers.gate import Gate
 from routers.trained import CategoryReport, Measures
 
 __all__ = ["HeldOut", "Settings"]
@@ -30,7 +30,7 @@ class Settings:
     """What is set from held-out queries: see `Router`."""
 
     temperature: float
-    threshold: float
+    gate: Gate
     qhat: float
 
 
@@ -39,13 +39,16 @@ class HeldOut:
     """Logits of queries from classifiers that had not seen them.
 
     classes: the columns. logits: float32 [n, k]. labels: column of the true category [n].
-    fold: the fold in which each was held out [n].
+    fold: the fold in which each was held out [n]. evidence: float32 [n, signals] with their names, where the classifier
+    shows any.
     """
 
     classes: tuple[str, ...]
     logits: FloatArray
     labels: IntArray
     fold: IntArray
+    evidence: FloatArray | None = None
+    signals: tuple[str, ...] = ()
 
     def settings(self, *, alpha: float, false_reject: float) -> Settings:
         """Temperature first, then threshold and quantile on the calibrated probabilities.
@@ -57,8 +60,12 @@ class HeldOut:
         posterior = softmax(self.logits, temperature)
         return Settings(
             temperature=temperature,
-            threshold=gate_threshold(
-                posterior.max(axis=1), posterior.argmax(axis=1) == self.labels, false_reject=false_reject
+            gate=Gate.learned(
+                posterior,
+                posterior.argmax(axis=1) == self.labels,
+                false_reject=false_reject,
+                evidence=self.evidence,
+                names=self.signals,
             ),
             qhat=conformal_quantile(posterior, self.labels, alpha=alpha),
         )
@@ -94,9 +101,19 @@ class HeldOut:
         kept = np.empty(len(self.labels), dtype=np.bool_)
         for fold in np.unique(self.fold):
             here = self.fold == fold
-            others = replace(self, logits=self.logits[~here], labels=self.labels[~here], fold=self.fold[~here])
+            others = self._rows(~here)
             settings = others.settings(alpha=alpha, false_reject=false_reject)
             posterior[here] = softmax(self.logits[here], settings.temperature)
             inside[here] = conformal_sets(posterior[here], settings.qhat)
-            kept[here] = posterior[here].max(axis=1) >= settings.threshold
+            seen = None if self.evidence is None else self.evidence[here]
+            kept[here] = settings.gate.familiarity(posterior[here], seen) >= settings.gate.threshold
         return posterior, inside, kept
+
+    def _rows(self, rows: npt.NDArray[np.bool_]) -> "HeldOut":
+        return replace(
+            self,
+            logits=self.logits[rows],
+            labels=self.labels[rows],
+            fold=self.fold[rows],
+            evidence=None if self.evidence is None else self.evidence[rows],
+        )

@@ -35,6 +35,7 @@ AGAIN = "run 'orchestrator train' again"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "safetensors", "sentence-transformers", "transformers", "torch")
 
 Unit = Annotated[float, Field(ge=0, le=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -57,6 +58,14 @@ class EmbedderPart(_Part):
     dim: int
 
 
+class SignalPart(_Part):
+    """A signal of the gate, see `routers.gate.Signal`."""
+
+    name: str
+    centre: Finite
+    spread: Positive
+
+
 class Manifest(_Part):
     """A whole manifest.json. `classes` are the columns of the classifier; for the rest see `Router`."""
 
@@ -65,7 +74,8 @@ class Manifest(_Part):
     classes: tuple[str, ...] = Field(min_length=2)
     general: str
     temperature: Positive
-    threshold: Unit
+    threshold: Finite
+    signals: tuple[SignalPart, ...] = ()
     qhat: Unit
     embedder: EmbedderPart
     report: Report

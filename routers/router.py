@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from routers.calibrate import Probabilities, conformal_sets, softmax
-from routers.classify.protocol import CategoryClassifier
+from routers.classify.protocol import CategoryClassifier, Evident
+from routers.embedding.protocol import FloatArray
 from routers.gate import Gate, GateReading
 
 __all__ = ["Router", "Routing"]
@@ -54,14 +55,23 @@ class Router:
         """One routing a text. Blocking: it embeds."""
         if not texts:
             return []
-        posterior = softmax(self.classifier.logits(texts), self.temperature)
+        logits, evidence = self._read(texts)
+        posterior = softmax(logits, self.temperature)
         inside = conformal_sets(posterior, self.qhat)
-        return [self._routing(row, members) for row, members in zip(posterior, inside, strict=True)]
+        return [self._routing(*parts) for parts in zip(posterior, inside, evidence, strict=True)]
 
-    def _routing(self, row: Probabilities, members: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Routing:
+    def _read(self, texts: Sequence[str]) -> tuple[FloatArray, Sequence[FloatArray | None]]:
+        if self.gate.signals and isinstance(self.classifier, Evident):
+            logits, evidence = self.classifier.read(texts)
+            return logits, list(evidence)
+        return self.classifier.logits(texts), [None] * len(texts)
+
+    def _routing(
+        self, row: Probabilities, members: np.ndarray[tuple[int], np.dtype[np.bool_]], evidence: FloatArray | None
+    ) -> Routing:
         classes = self.classifier.classes_
         order = [int(column) for column in np.argsort(-row, kind="stable")]
-        reading = self.gate.read(row)
+        reading = self.gate.read(row, evidence)
         top = classes[order[0]]
         return Routing(
             posterior=tuple((classes[column], float(row[column])) for column in order),

@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from routers.calibrate import IntArray
-from routers.classify.kinds import ClassifierKind, classifier_kind
+from routers.classify.kinds import ClassifierKind, classifier_kind, seen_by
+from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident
 from routers.embedding.cached import CachedEmbedder
-from routers.embedding.protocol import Embedder
+from routers.embedding.protocol import Embedder, FloatArray
 from routers.errors import TrainingError
 from routers.examples import Example, distinct, examples_sha256
-from routers.gate import Gate
 from routers.held_out import HeldOut, Settings
 from routers.router import Router
 from routers.trained import Report, Trained
@@ -56,6 +56,7 @@ def train(
         UnknownClassifier: no such kind.
     """
     chosen = _learnable(examples, categories=categories, general=general)
+    embedder = seen_by(classifier, embedder)
     kind = partial(classifier_kind(classifier), **(parameters or {}))
     run = _Run(kind, chosen, embedder, progress or _silent)
     held_out, folds_used = run.held_out(folds=folds, seed=seed)
@@ -69,7 +70,7 @@ def train(
         seed=seed,
         alpha=alpha,
         false_reject=false_reject,
-        threshold=settings.threshold,
+        threshold=settings.gate.threshold,
     )
     return Trained(
         router=run.router(settings, general=general),
@@ -97,32 +98,54 @@ class _Run:
         self._embedder = embedder
         self._cached = CachedEmbedder(embedder)
         self._progress = progress
+        self._fitted: CategoryClassifier | None = None
 
     def held_out(self, *, folds: int, seed: int) -> tuple[HeldOut, int]:
         """Logits of every query from a classifier fitted without its fold, and how many folds there were."""
         self._embed()
         folds = max(2, min(folds, *Counter(self.labels).values()))
-        logits = np.empty((len(self.texts), len(self.classes)), dtype=np.float32)
         fold_of = np.empty(len(self.texts), dtype=np.intp)
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        for fold, (learned, held) in enumerate(splitter.split(np.zeros(len(self.texts)), self.labels)):
-            fitted = self._kind(self._cached).fit(*self._rows(learned))
-            logits[held] = fitted.logits(self._rows(held)[0])
+        for fold, (_, held) in enumerate(splitter.split(np.zeros(len(self.texts)), self.labels)):
             fold_of[held] = fold
-            self._progress("fold", fold + 1, folds)
+        logits, evidence, signals = self._cross_fitted(fold_of, folds)
         labels = np.asarray([self.classes.index(label) for label in self.labels], dtype=np.intp)
-        return HeldOut(classes=self.classes, logits=logits, labels=labels, fold=fold_of), folds
+        held_out = HeldOut(
+            classes=self.classes, logits=logits, labels=labels, fold=fold_of, evidence=evidence, signals=signals
+        )
+        return held_out, folds
+
+    def _cross_fitted(self, fold_of: IntArray, folds: int) -> tuple[FloatArray, FloatArray | None, tuple[str, ...]]:
+        """Held-out logits, evidence and its names; by the kind itself where it need not be fitted once a fold."""
+        whole = self._kind(self._cached)
+        if isinstance(whole, Evident | CrossFitted):
+            self._progress("fold", 0, 1)
+            self._fitted = whole
+            evidence: FloatArray | None
+            if isinstance(whole, Evident):
+                logits, evidence = whole.cross_read(self.texts, self.labels, fold_of)
+            else:
+                logits, evidence = whole.cross_fitted(self.texts, self.labels, fold_of), None
+            self._progress("fold", 1, 1)
+            return logits, evidence, getattr(whole, "signals", ())
+        logits = np.empty((len(self.texts), len(self.classes)), dtype=np.float32)
+        for fold in range(folds):
+            held = fold_of == fold
+            fitted = self._kind(self._cached).fit(*self._rows(np.flatnonzero(~held)))
+            logits[held] = fitted.logits(self._rows(np.flatnonzero(held))[0])
+            self._progress("fold", fold + 1, folds)
+        return logits, None, ()
 
     def router(self, settings: Settings, *, general: str) -> Router:
         """Fitted on everything, and moved from the cache to the embedder it will serve with."""
         self._progress("fit", 0, 1)
-        fitted = self._kind(self._cached).fit(self.texts, self.labels)
+        fitted = self._fitted or self._kind(self._cached).fit(self.texts, self.labels)
         serving = self._kind(self._embedder).restore(fitted.classes_, fitted.state())
         self._progress("fit", 1, 1)
         return Router(
             classifier=serving,
             temperature=settings.temperature,
-            gate=Gate(settings.threshold),
+            gate=settings.gate,
             qhat=settings.qhat,
             general=general,
         )

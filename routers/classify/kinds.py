@@ -5,9 +5,10 @@ from importlib.metadata import entry_points
 from typing import TypeAlias, cast
 
 from routers.classify.protocol import CategoryClassifier
+from routers.embedding.protocol import Embedder
 from routers.errors import UnknownClassifier
 
-__all__ = ["GROUP", "ClassifierKind", "classifier_kind"]
+__all__ = ["GROUP", "ClassifierKind", "classifier_kind", "seen_by"]
 
 GROUP = "orchestrator.routers"
 """The entry point group whose objects are called as `kind(embedder, **parameters)`."""
@@ -29,3 +30,13 @@ def classifier_kind(name: str) -> ClassifierKind:
         return cast("ClassifierKind", kinds[name].load())
     except (ImportError, AttributeError) as error:
         raise UnknownClassifier(f"the classifier kind {name!r} does not load ({error}); reinstall it") from error
+
+
+def seen_by(name: str, embedder: Embedder) -> Embedder:
+    """What a kind wants to see of an embedder: all its layers, or as a rule the embedder as it is.
+
+    Raises:
+        UnknownClassifier: as `classifier_kind`.
+    """
+    sees: Callable[[Embedder], Embedder] | None = getattr(classifier_kind(name), "sees", None)
+    return sees(embedder) if sees else embedder

@@ -1,14 +1,15 @@
 """What a category classifier is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from routers.calibrate import IntArray
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["CategoryClassifier", "State"]
+__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "State"]
 
 State = Mapping[str, npt.NDArray[np.float32]]
 """A fitted classifier as named tensors, ready for a safetensors file."""
@@ -42,4 +43,31 @@ class CategoryClassifier(Protocol):
 
     def restore(self, classes: Sequence[str], state: State) -> Self:
         """Become what `state` describes; raises ValueError when shapes do not fit."""
+        ...
+
+
+@runtime_checkable
+class CrossFitted(Protocol):
+    """A classifier that knows its own held-out logits without being fitted once a fold."""
+
+    def cross_fitted(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> FloatArray:
+        """Fit on everything; the logits each text would get without its fold, float32 [n, n_categories]."""
+        ...
+
+
+@runtime_checkable
+class Evident(Protocol):
+    """A classifier that shows how much speaks for its answer, besides the posterior: what the gate is learned from.
+
+    signals: the names of the columns of evidence; in each, higher is more like what was learned.
+    """
+
+    signals: tuple[str, ...]
+
+    def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Logits as of `logits`, and evidence float32 [n, signals], from one look at the texts."""
+        ...
+
+    def cross_read(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Fit on everything; both as each text would get them without its fold."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from routers.embedding.layered import views_of
 from routers.embedding.protocol import Embedder, FloatArray
 
 __all__ = ["CachedEmbedder"]
@@ -15,6 +16,7 @@ class CachedEmbedder:
     def __init__(self, inner: Embedder) -> None:
         self.dim = inner.dim
         self.fingerprint = inner.fingerprint
+        self.views = views_of(inner)
         self._inner = inner
         self._vectors: dict[str, FloatArray] = {}
 

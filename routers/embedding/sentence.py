@@ -14,11 +14,12 @@ from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
 
-from routers.embedding.protocol import FloatArray
+from routers.embedding.layers import encode_layers, encoder_of
+from routers.embedding.protocol import Embedder, FloatArray
 from routers.embedding.turns import Turns
 from routers.errors import WeightsError
 
-__all__ = ["SentenceEmbedder"]
+__all__ = ["LayeredEmbedder", "SentenceEmbedder"]
 
 CHARACTERS_PER_TOKEN = 32
 """Text beyond so many characters per allowed token is not even tokenized: a megabyte would take a second."""
@@ -61,6 +62,23 @@ class SentenceEmbedder:
             )
         return np.ascontiguousarray(vectors, dtype=np.float32)
 
+    def layered(self) -> Embedder:
+        """The same weights, with the layers as views; itself where the model has no layers to show."""
+        return self if encoder_of(self._model) is None else LayeredEmbedder(self)
+
+    def embed_layers(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, views, dim], blocks L2-normalised. Blocking."""
+        with self._one:
+            torch.set_num_threads(self._threads)
+            return encode_layers(self._model, [self._tokenizable(text) for text in texts], tokenize=self._tokenized)
+
+    def _tokenized(self, texts: list[str]) -> dict[str, torch.Tensor]:
+        return dict(
+            self._model.tokenizer(
+                texts, padding=True, truncation=True, max_length=self._model.max_seq_length, return_tensors="pt"
+            )
+        )
+
     def _tokenizable(self, text: str) -> str:
         """The part that can count, without lone surrogates, which the tokenizer refuses."""
         return text[: self._max_characters].encode("utf-8", "replace").decode("utf-8")
@@ -76,6 +94,26 @@ def _opened(folder: Path, device: str) -> SentenceTransformer:
     except (OSError, ValueError, LookupError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise WeightsError(f"{folder} holds no model that sentence-transformers can load ({reason})") from error
+
+
+class LayeredEmbedder:
+    """An `Embedder` over the layers of another one: `views` blocks a row."""
+
+    views = 3
+
+    def __init__(self, inner: SentenceEmbedder) -> None:
+        self._inner = inner
+        self.dim = self.views * inner.dim
+        self.fingerprint = f"{inner.fingerprint}:layers"
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, dim], rows L2-normalised, and their blocks before the common scale. Blocking."""
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        rows: FloatArray = self._inner.embed_layers(texts).reshape(len(texts), self.dim) / np.float32(
+            np.sqrt(self.views)
+        )
+        return rows
 
 
 @contextmanager

@@ -34,6 +34,18 @@ def test_loaded_router_routes_to_the_last_bit_as_the_trained_one(
     assert load(folder, embedder=embedder).classify(QUERIES) == trained.router.classify(QUERIES)
 
 
+def test_a_gate_that_weighs_evidence_comes_back_too(examples: list[Example], minilm: Embedder, tmp_path: Path) -> None:
+    """The kernel classifier over the layers of the model: signals, landmarks, n-grams; named as the plain embedder."""
+    kernel = train(examples, general="general", embedder=minilm, classifier="kernel")
+    save(kernel, tmp_path / "kernel", embedder="minilm")
+    loaded = load(tmp_path / "kernel", embedder=minilm)
+    assert [signal.name for signal in loaded.gate.signals] == ["score", "nearness"]
+    assert loaded.gate == kernel.router.gate
+    routings = loaded.classify(QUERIES)
+    assert routings == kernel.router.classify(QUERIES)
+    assert routings[2].gate.value < routings[0].gate.value
+
+
 def test_saving_twice_writes_the_same_bytes(folder: Path, trained: Trained, tmp_path: Path) -> None:
     """No clock, no randomness: the artifact's hash names what was trained."""
     save(trained, tmp_path / "again", embedder="minilm")

@@ -1,0 +1,276 @@
+"""Kernel ridge classification: nearness to examples in meaning, and words and character n-grams, in one exact solve.
+
+Regularised least squares on targets of +1 and -1 (Rifkin and Klautau 2004) with the kernel
+k(x, y) = sum over views v of a exp(-g |x_v - y_v|^2) + words(x)·words(y) + characters(x)·characters(y).
+The part over meaning is projected onto landmarks (Nystroem; Williams and Seeger 2001), so that a decision costs the
+same however many examples there were: with at most as many examples as landmarks the solve is exact.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg.lapack import spotri
+
+from routers.calibrate import IntArray, softmax
+from routers.classify.ngrams import NGrams
+from routers.classify.protocol import State
+from routers.embedding.layered import layered, views_of
+from routers.embedding.protocol import Embedder, FloatArray
+
+__all__ = ["KernelClassifier"]
+
+SOFTNESS = 0.1
+"""How early a score close to -1 stops counting as less likely; logits fall no further than its logarithm."""
+
+JITTER = 1e-3
+"""Added to the landmarks' own kernel, whose smallest eigenvalues are beyond float32."""
+
+SEED = 0
+
+NEAREST = 5
+"""How many landmarks say how near a query is to what was learned: one alone may be a stray."""
+
+
+class KernelClassifier:
+    """A `CategoryClassifier`; its scores f, about -1 to 1, estimate 2p - 1, and the logits are log p with a soft floor.
+
+    p = s log(1 + exp((1 + f) / 2s)), s = 0.1: least squares is a probability estimate that may leave 0 to 1 (Bartlett,
+    Jordan and McAuliffe 2006, section 2, for the target of the squared loss).
+
+    ridge: the penalty, > 0. nearness: weight of each view's kernel. gamma: how fast nearness falls with distance.
+    landmarks: at most so many. most_examples: beyond that a sample by category is learned from, since the solve needs
+    4 n² bytes and n³/3 multiplications.
+    """
+
+    classes_: tuple[str, ...]
+    centre_: FloatArray
+    landmarks_: FloatArray
+    near_: FloatArray
+    sparse_: FloatArray
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        *,
+        ridge: float = 0.5,
+        nearness: float = 3.0,
+        gamma: float = 0.7,
+        landmarks: int = 8192,
+        most_examples: int = 16_000,
+    ) -> None:
+        self._embedder = embedder
+        self._views = views_of(embedder)
+        self._ridge, self._nearness, self._gamma = ridge, nearness, gamma
+        self._landmarks, self._most_examples = landmarks, most_examples
+        self._ngrams = NGrams()
+
+    signals = ("score", "nearness")
+    """The largest score, and the mean cosine to the five nearest landmarks in the final view."""
+
+    sees = staticmethod(layered)
+    """What of an embedder this kind wants to see: all its layers."""
+
+    def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
+        """Learn from at least two categories."""
+        self._solved(texts, labels)
+        return self
+
+    def cross_read(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Fit, and give each text's logits and evidence as they would be without its fold.
+
+        The scores of a held-out fold S follow from the whole solve: y_S - (G^-1)_SS^-1 (G^-1 y)_S with G = K + ridge I
+        (Rifkin and Lippert 2007, section 5, for folds instead of single rows). Landmarks, centre and the rarity of
+        n-grams come from all texts; they know no labels. Texts beyond `most_examples` are scored by the whole fit.
+        """
+        kept, targets, factor = self._solved(texts, labels)
+        views = self._centred(self._embedder.embed(texts))
+        scores = self._scored(texts, views)
+        inverse, failed = spotri(factor, lower=1, overwrite_c=1)
+        if failed:
+            raise ValueError(f"the kernel matrix cannot be inverted ({failed})")
+        for number in np.unique(fold):
+            held = np.flatnonzero(fold[kept] == number)
+            block = np.tril(inverse[np.ix_(held, held)])
+            block += np.tril(block, -1).T
+            dual = _symmetric_rows(inverse, held) @ targets
+            scores[kept[held]] = targets[held] - np.linalg.solve(block, dual)
+        marked = fold[kept[self._marked]]
+        nearness = np.empty(len(texts), dtype=np.float32)
+        for number in np.unique(fold):
+            held = np.flatnonzero(fold == number)
+            others = self.landmarks_[0][marked != number]
+            nearness[held] = _nearness(views[0][held], others if len(others) else self.landmarks_[0])
+        return _logits(scores), np.stack([scores.max(axis=1), nearness], axis=1)
+
+    def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
+        views = self._centred(self._embedder.embed(texts))
+        scores = self._scored(texts, views)
+        return _logits(scores), np.stack([scores.max(axis=1), _nearness(views[0], self.landmarks_[0])], axis=1)
+
+    def scores(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, n_categories], about -1 to 1: the sum of what examples and n-grams contribute."""
+        return self._scored(texts, self._centred(self._embedder.embed(texts)))
+
+    def _scored(self, texts: Sequence[str], views: FloatArray) -> FloatArray:
+        near = self._near(views)
+        scores: FloatArray = near @ self.near_ + self._ngrams.transform(texts) @ self.sparse_
+        return np.ascontiguousarray(scores, dtype=np.float32)
+
+    def logits(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, n_categories], uncalibrated."""
+        return _logits(self.scores(texts))
+
+    def posterior(self, texts: Sequence[str]) -> FloatArray:
+        """float32 [n, n_categories], rows sum to 1, uncalibrated."""
+        return softmax(self.logits(texts)).astype(np.float32)
+
+    def state(self) -> State:
+        """`centre` [views, d], `landmarks` [views, m, d], `near` [m, k], `sparse` [v, k], and those of the n-grams."""
+        return {
+            "centre": self.centre_,
+            "landmarks": self.landmarks_,
+            "near": self.near_,
+            "sparse": self.sparse_,
+            **self._ngrams.state(),
+        }
+
+    def parameters(self) -> Mapping[str, Any]:
+        """The keyword arguments of the constructor."""
+        return {
+            "ridge": self._ridge,
+            "nearness": self._nearness,
+            "gamma": self._gamma,
+            "landmarks": self._landmarks,
+            "most_examples": self._most_examples,
+        }
+
+    def restore(self, classes: Sequence[str], state: State) -> Self:
+        """Become what `state` describes; raises ValueError when it does not fit the classes or the embedder."""
+        missing = {"centre", "landmarks", "near", "sparse", "columns", "idf", "words"} ^ set(state)
+        if missing:
+            raise ValueError(f"tensors missing or unknown: {', '.join(sorted(missing))}")
+        if not all(np.isfinite(tensor).all() for tensor in state.values()):
+            raise ValueError("a tensor holds a number that is not finite")
+        self._ngrams.restore(state)
+        size = self._embedder.dim // self._views
+        marks = state["landmarks"].shape[1] if state["landmarks"].ndim == 3 else -1  # noqa: PLR2004
+        expected = {
+            "centre": (self._views, size),
+            "landmarks": (self._views, marks, size),
+            "near": (marks, len(classes)),
+            "sparse": (len(state["columns"]), len(classes)),
+        }
+        found = {name: state[name].shape for name in expected}
+        if found != expected:
+            raise ValueError(f"expected tensors {expected}, found {found}")
+        self.classes_ = tuple(classes)
+        self.centre_, self.landmarks_, self.near_, self.sparse_ = (
+            np.ascontiguousarray(state[name], dtype=np.float32) for name in expected
+        )
+        return self
+
+    def _solved(self, texts: Sequence[str], labels: Sequence[str]) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Fit on the rows that are kept: their positions, their targets [n, k], and the Cholesky factor [n, n]."""
+        self.classes_ = tuple(sorted(set(labels)))
+        kept = _sample(labels, self._most_examples)
+        chosen = [texts[row] for row in kept]
+        column = {label: number for number, label in enumerate(self.classes_)}
+        targets = np.full((len(kept), len(self.classes_)), -1, dtype=np.float32)
+        targets[np.arange(len(kept)), [column[labels[row]] for row in kept]] = 1
+        views = self._views_of(chosen)
+        self._mark(views)
+        near, onto_landmarks = self._projected(self._near(views))
+        sparse = self._ngrams.fit(chosen).transform(chosen)
+        gram = (sparse @ sparse.T).toarray()
+        gram += near
+        gram[np.diag_indices(len(gram))] += self._ridge
+        factor, _ = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        dual = np.asarray(cho_solve((factor, True), targets, check_finite=False), dtype=np.float32)
+        self.sparse_ = np.ascontiguousarray(sparse.T @ dual, dtype=np.float32)
+        self.near_ = onto_landmarks(dual)
+        return kept, targets, factor
+
+    def _projected(self, near: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+        """The kernel over meaning among the examples, [n, n], and how dual weights [n, k] become the landmarks'.
+
+        Where every example is a landmark nothing is projected.
+        """
+        if near.shape[0] == near.shape[1]:
+            return near, lambda dual: dual
+        own = self._near(self.landmarks_).astype(np.float64)
+        own[np.diag_indices(len(own))] += JITTER
+        whitening = np.linalg.cholesky(own)
+        rows: FloatArray = solve_triangular(whitening, near.T, lower=True).T.astype(np.float32)
+
+        def onto_landmarks(dual: FloatArray) -> FloatArray:
+            weights: FloatArray = np.ascontiguousarray(solve_triangular(whitening.T, rows.T @ dual), dtype=np.float32)
+            return weights
+
+        return rows @ rows.T, onto_landmarks
+
+    def _views_of(self, texts: Sequence[str]) -> FloatArray:
+        """Embed, and take the centre of each view: what all texts share tells no category from another."""
+        blocks = _blocks(self._embedder.embed(texts), self._views)
+        self.centre_ = blocks.mean(axis=1) if self._views > 1 else np.zeros_like(blocks[:, 0])
+        return _unit(blocks - self.centre_[:, None])
+
+    def _mark(self, views: FloatArray) -> None:
+        """Choose the landmarks."""
+        self._marked = np.sort(np.random.default_rng(SEED).permutation(views.shape[1])[: self._landmarks])
+        self.landmarks_ = np.ascontiguousarray(views[:, self._marked])
+
+    def _centred(self, rows: FloatArray) -> FloatArray:
+        return _unit(_blocks(rows, self._views) - self.centre_[:, None])
+
+    def _near(self, views: FloatArray) -> FloatArray:
+        """The kernel over meaning between texts [views, n, d] and the landmarks: float32 [n, m]."""
+        near = np.zeros((views.shape[1], self.landmarks_.shape[1]), dtype=np.float32)
+        for view, marks in zip(views, self.landmarks_, strict=True):
+            near += self._nearness * np.exp(-2 * self._gamma * (1 - view @ marks.T))
+        return near
+
+
+def _logits(scores: FloatArray) -> FloatArray:
+    shares = SOFTNESS * np.logaddexp(0, (1 + scores.astype(np.float64)) / (2 * SOFTNESS))
+    return np.log(np.maximum(shares, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def _nearness(view: FloatArray, marks: FloatArray) -> FloatArray:
+    """The mean cosine of each row [n, d] to its nearest landmarks [m, d]: float32 [n]."""
+    most = min(NEAREST, len(marks))
+    nearness: FloatArray = np.partition(view @ marks.T, -most, axis=1)[:, -most:].mean(axis=1)
+    return nearness
+
+
+def _blocks(rows: FloatArray, views: int) -> FloatArray:
+    """[n, views * d] -> [views, n, d]."""
+    return rows.reshape(len(rows), views, -1).transpose(1, 0, 2)
+
+
+def _unit(blocks: FloatArray) -> FloatArray:
+    length = np.linalg.norm(blocks, axis=-1, keepdims=True)
+    unit: FloatArray = (blocks / np.maximum(length, 1e-9)).astype(np.float32)
+    return unit
+
+
+def _sample(labels: Sequence[str], most: int) -> IntArray:
+    """All positions, or `most` of them with every category in its proportion, ascending."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    shuffled = np.random.default_rng(SEED).permutation(len(labels))
+    names = np.asarray(labels)[shuffled]
+    rank = np.empty(len(names))
+    for name in np.unique(names):
+        here = np.flatnonzero(names == name)
+        rank[here] = (np.arange(len(here)) + 0.5) / len(here)
+    return np.sort(shuffled[np.argsort(rank, kind="stable")[:most]])
+
+
+def _symmetric_rows(lower: FloatArray, rows: IntArray) -> FloatArray:
+    """Rows of the symmetric matrix whose lower triangle is given."""
+    columns = np.arange(len(lower))
+    below = columns[None, :] <= rows[:, None]
+    return np.where(below, lower[rows], lower[:, rows].T)
