@@ -1,4 +1,4 @@
-"""What a category leads to. The plans come from the configuration's order; nothing is learned here yet."""
+"""What a category leads to: a plan, whoever made it. Knows names, neither scores nor budgets."""
 
 from collections import abc
 from dataclasses import dataclass
