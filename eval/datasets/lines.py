@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import Any
 import orjson
 
 from eval.datasets.dataset import DataError
-from eval.datasets.problems import Problems, Wrong, did_you_mean, printable
+from eval.datasets.problems import Problems, Wrong, printable
 
 __all__ = [
     "Content",
     "Row",
+    "Swelling",
     "csv_rows",
     "files_of",
     "json_document",
@@ -33,7 +35,12 @@ __all__ = [
 
 GZIP = b"\x1f\x8b"
 MAX_BYTES = 1 << 30
-"""Of one unpacked file; a small archive that unpacks to more is refused before it fills the memory."""
+"""Of one unpacked file."""
+FREE_BYTES = 1 << 26
+MAX_RATIO = 100
+"""Beyond `FREE_BYTES`, what unpacks to more than so many times its packed size is no data: texts reach 20."""
+LEAST_AT_ONCE, MOST_AT_ONCE = 1 << 10, 1 << 16
+"""Packed bytes; a thousand times as many may come out of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,23 @@ class Content:
 
     place: str
     data: bytes
+    broken: bool = False
+    """Whether it could not be read, which is noted; then there are no bytes."""
+
+
+@dataclass(slots=True)
+class Swelling:
+    """How much has been unpacked; `check` raises EOFError before an archive made for it fills the memory."""
+
+    unpacked: int = 0
+
+    def check(self, *, added: int, packed: int) -> None:
+        """Count what was unpacked from all of the `packed` bytes so far."""
+        self.unpacked += added
+        if self.unpacked > MAX_BYTES:
+            raise EOFError(f"it unpacks to more than {MAX_BYTES} bytes")
+        if self.unpacked > FREE_BYTES and self.unpacked > MAX_RATIO * packed:
+            raise EOFError(f"it unpacks to more than {MAX_RATIO} times its size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +78,7 @@ class Row:
     def __getitem__(self, column: str) -> Any:
         """The value as it stands."""
         if column not in self.values:
-            raise Wrong(f"missing column {column!r}{did_you_mean(column, self.values)}")
+            raise Wrong(f"missing column {column!r}", unknown=column, known=self.values)
         return self.values[column]
 
     def text(self, column: str) -> str:
@@ -136,7 +160,7 @@ def read(path: Path, problems: Problems) -> Content:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         problems.add(place, getattr(error, "strerror", None) or str(error))
-        return Content(place, b"")
+        return Content(place, b"", broken=True)
     if not data.startswith(GZIP):
         return Content(place, data)
     unpacked = bytearray()
@@ -144,13 +168,21 @@ def read(path: Path, problems: Problems) -> Content:
         _unpack(data, unpacked)
     except (zlib.error, EOFError) as error:
         problems.add(f"{place}:{unpacked.count(10) + 1}", f"broken gzip: {error}")
-        return Content(place, b"")
+        return Content(place, b"", broken=True)
     return Content(place, bytes(unpacked))
 
 
 def text_of(source: Path | Content, problems: Problems, *, encoding: str = "utf-8") -> str:
-    """All of it as text, without a byte order mark; every line that is not in `encoding` is noted."""
+    """All of it as text, without a byte order mark.
+
+    Noted are every line that is not in `encoding`, a NUL, and a file of nothing at all.
+    """
     content = source if isinstance(source, Content) else read(source, problems)
+    if not content.data and not content.broken:
+        problems.add(f"{content.place}:1", "is empty")
+    if (nul := content.data.find(b"\0")) >= 0:
+        problems.add(f"{content.place}:{content.data.count(10, 0, nul) + 1}", "holds a NUL byte: it is no text")
+        return ""
     try:
         return content.data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError:
@@ -160,8 +192,10 @@ def text_of(source: Path | Content, problems: Problems, *, encoding: str = "utf-
 
 
 def json_lines(source: Path | Content, problems: Problems) -> Iterator[Row]:
-    """An object a line; blank lines are none."""
+    """An object a line; blank lines are none, but a file of nothing else is noted."""
     content = source if isinstance(source, Content) else read(source, problems)
+    if not content.broken and not content.data.strip():
+        problems.add(f"{content.place}:1", "is empty")
     for number, line in enumerate(content.data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         place = f"{content.place}:{number}"
         text = _decoded(line, place, problems, "utf-8")
@@ -213,7 +247,10 @@ def csv_rows(
 ) -> Iterator[Row]:
     """The rows below the header, at the line they begin on; `columns` have to be in the header, others may be."""
     content = source if isinstance(source, Content) else read(source, problems)
+    before = problems.count
     text = text_of(content, problems, encoding=encoding)
+    if content.broken or problems.count > before:
+        return
     csv.field_size_limit(MAX_BYTES)  # of the process; a model's answer may be longer than the default of 128 KiB
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
@@ -236,8 +273,8 @@ def csv_rows(
 def _header_fits(header: list[str], columns: Collection[str], place: str, problems: Problems) -> bool:
     missing = [column for column in columns if column not in header]
     for column in missing:
-        problems.add(place, f"missing column {column!r}{did_you_mean(column, header)}")
-    twice = sorted({column for column in header if header.count(column) > 1})
+        problems.add(place, f"missing column {column!r}", unknown=column, known=header)
+    twice = sorted(column for column, count in Counter(header).items() if count > 1)
     for column in twice:
         problems.add(place, f"column {column!r} stands twice")
     return not missing and not twice
@@ -253,14 +290,22 @@ def _decoded(line: bytes, place: str, problems: Problems, encoding: str) -> str 
 
 def _unpack(data: bytes, unpacked: bytearray) -> None:
     """Append what all members of a gzip file hold; `unpacked` keeps what came before an error."""
-    while data:
+    swelling = Swelling()
+    start = 0
+    while start < len(data):
         member = zlib.decompressobj(wbits=31)
-        unpacked += member.decompress(data, MAX_BYTES - len(unpacked) + 1)
-        if len(unpacked) > MAX_BYTES:
-            raise EOFError(f"it unpacks to more than {MAX_BYTES} bytes")
-        if not member.eof:
-            raise EOFError("it ends before its end mark")
-        data = member.unused_data.lstrip(b"\0")  # archives may be padded with zeros
+        at_once = LEAST_AT_ONCE  # what lies behind a member is copied: a million of small ones must not copy all
+        while not member.eof:
+            if start >= len(data):
+                raise EOFError("it ends before its end mark")
+            part = member.decompress(data[start : start + at_once])
+            start = min(start + at_once, len(data))
+            at_once = min(2 * at_once, MOST_AT_ONCE)
+            unpacked += part
+            swelling.check(added=len(part), packed=start)
+        start -= len(member.unused_data)
+        while start < len(data) and data[start] == 0:  # archives may be padded with zeros
+            start += 1
 
 
 def _kind(value: Any) -> str:

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 __all__ = ["Draft", "Outcome", "Passage", "Record", "ToolSpec"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Tied = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Outcome(_Value):
@@ -59,7 +60,8 @@ class Record(_Value):
     options: of a multiple-choice question, in order. category: the kind of query it truly is. in_scope: false where
     no category is right. gold: the right answer (an option's letter, a number as text, ...). outcomes, drafts: by
     expert. tools: those to choose from; right_tools: those that answer it (none: it needs no tool). labels: by
-    annotator, each a list of what that person held to be right, best first.
+    annotator, each a list of what that person held to be right, best first; labels held to be equally right stand
+    together in a list of their own, as ["neutral", ["entailment", "contradiction"]].
     arrival_s, input_tokens, output_tokens: of load traces, seconds since the trace began.
     """
 
@@ -74,7 +76,7 @@ class Record(_Value):
     passages: tuple[Passage, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     right_tools: tuple[str, ...] | None = None
-    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    labels: dict[str, tuple[str | Tied, ...]] = Field(default_factory=dict)
     split: str | None = Field(default=None, description="train, val, test or as the source names it")
     source: str = Field(default="", description="where it stands, as file:line or file:id, for messages")
     arrival_s: float | None = Field(default=None, ge=0)

@@ -3,7 +3,8 @@
 The percentile method (Efron and Tibshirani 1993, chapter 13): draw n of the n queries with replacement, compute the
 statistic, repeat; the interval runs from the 2.5th to the 97.5th percentile. All figures of one `Resampling` stand on
 the same drawn queries, and so do those of another with the same n, draws and seed: differences are paired, and a
-second run gives the same intervals. Queries are taken as independent; what one query is, the caller decides.
+second run gives the same intervals. Queries are taken as independent; what one query is, the caller decides. Where a
+figure is a mean over groups of queries (collections), the groups are strata: each keeps its size in every resample.
 """
 
 from __future__ import annotations
@@ -44,13 +45,18 @@ class Difference:
 
 
 class Resampling:
-    """`draws` resamples of n queries, drawn by `seed`; raises ValueError for no queries or no draws."""
+    """`draws` resamples of n queries, drawn by `seed`; raises ValueError for no queries or no draws.
 
-    def __init__(self, n: int, *, draws: int = 1000, seed: int = 0) -> None:
-        if n < 1 or draws < 1:
-            message = f"cannot draw {draws} resamples of {n} queries"
+    strata: the group of each query, [n], where queries are drawn within their groups.
+    """
+
+    def __init__(self, n: int, *, draws: int = 1000, seed: int = 0, strata: npt.ArrayLike | None = None) -> None:
+        groups = np.zeros(n) if strata is None else np.asarray(strata)
+        if n < 1 or draws < 1 or groups.shape != (n,):
+            message = f"cannot draw {draws} resamples of {n} queries in strata {groups.shape}"
             raise ValueError(message)
         self.n, self.draws, self.seed = n, draws, seed
+        self._strata = [np.flatnonzero(groups == group) for group in np.unique(groups)]
 
     @cached_property
     def _counts(self) -> npt.NDArray[np.uint8]:
@@ -59,7 +65,8 @@ class Resampling:
         random = np.random.default_rng(self.seed)
         counts = np.empty((self.draws, self.n), dtype=np.uint8)
         for row in counts:
-            row[:] = np.bincount(random.integers(self.n, size=self.n), minlength=self.n)
+            for rows in self._strata:
+                row[rows] = np.bincount(random.integers(len(rows), size=len(rows)), minlength=len(rows))
         return counts
 
     def means(self, columns: Reals) -> Reals:

@@ -66,7 +66,8 @@ def share(hits: int, n: int) -> Figure:
     p = hits / n
     centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-    return Figure(p, (max(0.0, centre - half), min(1.0, centre + half)), n)
+    low, high = (0.0 if hits == 0 else centre - half), (1.0 if hits == n else centre + half)
+    return Figure(p, (low, high), n)
 
 
 def share_or_undefined(hits: int, n: int) -> Figure:

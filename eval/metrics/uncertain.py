@@ -21,6 +21,7 @@ __all__ = [
     "plausibilities",
     "sample_plausibilities",
     "sample_top",
+    "sampled_right",
     "uncertain_accuracy",
 ]
 
@@ -92,10 +93,15 @@ class UncertainAccuracy:
         return float(self.terms.mean())
 
 
+def sampled_right(predicted: Flags, top: IntArray) -> Flags:
+    """Whether each sampled likeliest label is among the predicted ones, [n, draws]; see `uncertain_accuracy`."""
+    return np.take_along_axis(predicted, top, axis=1)
+
+
 def uncertain_accuracy(predicted: Flags, top: IntArray) -> UncertainAccuracy:
     """How often the sampled likeliest label is among the predicted ones.
 
     predicted: sets of labels [n, k] (`classification.top_k_sets`, conformal sets). top: from `sample_top`.
     """
-    right = np.take_along_axis(predicted, top, axis=1)
+    right = sampled_right(predicted, top)
     return UncertainAccuracy(right.mean(axis=1), float(right.mean(axis=0).std()))

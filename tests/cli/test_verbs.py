@@ -171,11 +171,11 @@ def test_experts_shows_who_is_down_and_why(trained: Path) -> None:
 
 
 def test_eval_judges_categories(trained: Path) -> None:
-    """Accuracy with its interval and the confusion, in JSON."""
+    """Accuracy with its interval and the confusion, in JSON on stdout; queries need no ids."""
     data = trained / "data.jsonl"
     rows = [("sum these numbers", "sums"), ("once upon a time", "tales"), ("a story please", "tales")]
     data.write_text("".join(json.dumps({"query": q, "category": c}) + "\n" for q, c in rows), encoding="utf-8")
-    report = json.loads(orchestrator("eval", "categories", data, "--json", cwd=trained).stdout)
+    report = json.loads(orchestrator("eval", "categories", data, "--json", "-", cwd=trained).stdout)
     assert report["top_accuracy"]["n"] == 3
     low, high = report["top_accuracy"]["ci95"]
     assert 0 <= low <= report["top_accuracy"]["value"] <= high <= 1
@@ -183,11 +183,11 @@ def test_eval_judges_categories(trained: Path) -> None:
 
 
 def test_malformed_data_is_reported_by_line(trained: Path) -> None:
-    """Every bad line with file and number, exit status 1."""
+    """Every bad line with file and number, exit status 2."""
     data = trained / "bad.jsonl"
     data.write_text('{"query": "x", "category": "sums"}\nnonsense\n{"query": 5}\n', encoding="utf-8")
     done = orchestrator("eval", "categories", data, cwd=trained)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"{data}:2" in done.stderr
     assert f"{data}:3" in done.stderr
 
@@ -199,7 +199,7 @@ def test_asking_a_service_that_is_not_there_is_one_line(folder: Path) -> None:
     assert done.stderr.startswith("error: http://127.0.0.1:9: ConnectError")
 
 
-@pytest.mark.parametrize(("rows", "said"), [("", "no queries"), ('{"query": "x", "category": "verse"}\n', "'verse'")])
+@pytest.mark.parametrize(("rows", "said"), [("", "is empty"), ('{"query": "x", "category": "verse"}\n', "'verse'")])
 def test_data_that_says_nothing_of_the_router_is_refused(trained: Path, rows: str, said: str) -> None:
     """An empty file, or categories that the router does not have: exit status 2 and the place."""
     data = trained / "other.jsonl"

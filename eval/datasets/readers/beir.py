@@ -20,11 +20,11 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from eval.datasets.assembly import assemble
 from eval.datasets.dataset import DataError, Dataset, Document, Skipped
-from eval.datasets.lines import MAX_BYTES, Content, json_lines, text_of
+from eval.datasets.lines import Content, Swelling, json_lines, text_of
 from eval.datasets.lines import read as read_content
 from eval.datasets.problems import Problems, Wrong
 from eval.datasets.record import Passage, Record
@@ -36,6 +36,9 @@ QUERIES = ("queries.jsonl",)
 QRELS = ("qrels/test.tsv",)
 SPLIT = "test"
 HEADER = ["query-id", "corpus-id", "score"]
+
+AT_ONCE = 1 << 20
+"""Unpacked bytes that are read at a time."""
 
 BROKEN_ZIP = (
     ArithmeticError, EOFError, LookupError, OSError, RuntimeError, ValueError,
@@ -83,7 +86,7 @@ def _unzipped(path: Path, problems: Problems) -> list[Content]:
 def _zipped(path: Path, problems: Problems) -> list[Content]:
     try:
         with zipfile.ZipFile(path) as archive:
-            plain = [name for name in archive.namelist() if not name.endswith(".gz")]  # packed twice: nobody does
+            plain = [name for name in archive.namelist() if _belongs(name)]
             return [_member(archive, name, path, problems) for name in _chosen(path, plain)]
     except BROKEN_ZIP as error:
         raise DataError([f"{path}: not a zip that can be read: {error}"]) from error
@@ -91,11 +94,22 @@ def _zipped(path: Path, problems: Problems) -> list[Content]:
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path, problems: Problems) -> Content:
     place = f"{path}/{name}"
-    with archive.open(name) as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        problems.add(place, f"it unpacks to more than {MAX_BYTES} bytes")
-    return Content(place, data)
+    swelling = Swelling()
+    data = bytearray()
+    try:
+        with archive.open(name) as file:
+            while part := file.read(AT_ONCE):
+                swelling.check(added=len(part), packed=archive.getinfo(name).compress_size)
+                data += part
+    except BROKEN_ZIP as error:
+        problems.add(f"{place}:{data.count(10) + 1}", f"broken zip: {error}")
+        return Content(place, b"", broken=True)
+    return Content(place, bytes(data))
+
+
+def _belongs(name: str) -> bool:
+    """Whether a member may be part of a set: not packed twice, and inside the folder that the zip stands for."""
+    return not (name.endswith(".gz") or name.startswith("/") or ".." in PurePosixPath(name.replace("\\", "/")).parts)
 
 
 def _chosen(path: Path, names: Collection[str]) -> list[str]:

@@ -26,7 +26,7 @@ import orjson
 from eval.datasets.assembly import assemble
 from eval.datasets.dataset import Dataset, Skipped
 from eval.datasets.lines import Row, files_of, json_lines, stem_of
-from eval.datasets.problems import Problems, Wrong, did_you_mean
+from eval.datasets.problems import Problems, Wrong
 from eval.datasets.record import Record, ToolSpec
 
 __all__ = ["read"]
@@ -125,7 +125,8 @@ def _right(answer: Row, names: list[str]) -> tuple[tuple[str, ...], str]:
         raise Wrong(f"no call in the answer at {answer.place}")
     for name in called:
         if name not in names:
-            raise Wrong(f"the answer at {answer.place} calls {name!r}, which is no function{did_you_mean(name, names)}")
+            said = f"the answer at {answer.place} calls {name!r}, which is no function"
+            raise Wrong(said, unknown=name, known=names)
     try:
         gold = orjson.dumps(answer["ground_truth"]).decode()
     except orjson.JSONEncodeError as error:

@@ -19,7 +19,7 @@ from typing import Any
 from eval.datasets.assembly import assemble
 from eval.datasets.dataset import DataError, Dataset
 from eval.datasets.lines import files_of, json_document
-from eval.datasets.problems import Problems, did_you_mean
+from eval.datasets.problems import Problems
 from eval.datasets.record import Record
 
 __all__ = ["read", "read_domains"]
@@ -42,9 +42,13 @@ def read_domains(path: Path) -> Dataset:
         raise DataError([f"{file}: no domains.json beside it; 'clinc' reads the intents without"])
     listed = json_document(found[0], problems)
     problems.check()
-    if not isinstance(listed, dict) or not all(isinstance(intents, list) for intents in listed.values()):
-        raise DataError([f"{found[0]}: expected an object of lists, domain to intents"])
-    return _read(path, domains={str(intent): domain for domain, intents in listed.items() for intent in intents})
+    if not isinstance(listed, dict) or not all(_are_texts(intents) for intents in listed.values()):
+        raise DataError([f"{found[0]}: expected an object of lists of texts, domain to intents"])
+    return _read(path, domains={intent: domain for domain, intents in listed.items() for intent in intents})
+
+
+def _are_texts(items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(item, str) for item in items)
 
 
 def _file(path: Path) -> Path:
@@ -63,7 +67,7 @@ def _read(path: Path, *, domains: dict[str, str] | None) -> Dataset:
         text, intent = item
         in_scope = intent != OUT_OF_SCOPE
         if in_scope and domains is not None and intent not in domains:
-            problems.add(place, f"intent {intent!r} has no domain{did_you_mean(intent, domains)}")
+            problems.add(place, f"intent {intent!r} has no domain", unknown=intent, known=domains)
             continue
         records.append(
             Record(
@@ -89,7 +93,7 @@ def _items(file: Path, problems: Problems) -> Iterator[tuple[str, int, Any]]:
         return
     for split, items in document.items():
         if split not in SPLITS:
-            problems.add(str(file), f"unknown split {split!r}{did_you_mean(split, SPLITS)}")
+            problems.add(str(file), f"unknown split {split!r}", unknown=split, known=SPLITS)
         elif not isinstance(items, list):
             problems.add(f"{file}[{split}]", "expected a list of [text, intent]")
         else:

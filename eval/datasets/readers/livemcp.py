@@ -66,6 +66,8 @@ def _catalogue(file: Path, problems: Problems) -> tuple[ToolSpec, ...]:
             servers = row.row("tools")
             for server in servers.values:
                 tools += [_tool(tool) for tool in servers.row(server).rows("tools")]
+    if not tools and not problems.count:
+        problems.add(str(file), "holds no tool")
     return tuple(tools)
 
 

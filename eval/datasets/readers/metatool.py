@@ -20,7 +20,7 @@ from eval.datasets.assembly import assemble
 from eval.datasets.dataset import Dataset
 from eval.datasets.entries import json_entries
 from eval.datasets.lines import Row, csv_rows, files_of, json_list, stem_of
-from eval.datasets.problems import Problems, Wrong, did_you_mean
+from eval.datasets.problems import Problems, Wrong
 from eval.datasets.record import Record, ToolSpec
 
 __all__ = ["read"]
@@ -60,6 +60,8 @@ def _tools(path: Path, problems: Problems) -> dict[str, ToolSpec]:
             tools[name] = ToolSpec(name=name, description=description)
         else:
             problems.add(place, "expected a description")
+    if not tools and not problems.count:
+        problems.add(str(file), "holds no tool")
     return tools
 
 
@@ -83,5 +85,5 @@ def _known(names: tuple[str, ...], tools: Mapping[str, ToolSpec]) -> tuple[str, 
         raise Wrong("tool: is empty")
     for name in names:
         if name not in tools:
-            raise Wrong(f"unknown tool {name!r}{did_you_mean(name, tools)}")
+            raise Wrong(f"unknown tool {name!r}: it is not in {DESCRIPTIONS}", unknown=name, known=tools)
     return names

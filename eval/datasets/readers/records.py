@@ -1,6 +1,7 @@
 """Our own records: JSONL, plain or gzip, one `eval.datasets.record.Record` a line.
 
-A column that the schema does not know is an error, not ignored. `source` becomes the place in this file.
+A column that the schema does not know is an error, not ignored. `source` becomes the place in this file; a row without
+an `id` is known by it, as queries.jsonl:12.
 """
 
 from __future__ import annotations
@@ -23,5 +24,6 @@ def read(path: Path) -> Dataset:
     for file in files_of(path, "*.jsonl", "*.jsonl.gz"):
         for row in json_lines(file, problems):
             with problems.at(row.place):
-                records.append(Record.model_validate({**row.values, "source": row.place}))
+                known_by = {"id": Path(row.place).name}
+                records.append(Record.model_validate({**known_by, **row.values, "source": row.place}))
     return assemble(str(path), records, problems)

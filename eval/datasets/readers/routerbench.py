@@ -28,6 +28,8 @@ from eval.datasets.record import Draft, Outcome, Record
 __all__ = ["read"]
 
 COST, RESPONSE = "|total_cost", "|model_response"
+LONGEST_CELL = 1 << 18
+"""Characters of a Python literal: the longest at hand has 16,000, and parsing takes a thousand times that in memory."""
 SPLITS = ("train", "val", "test")
 
 
@@ -72,6 +74,8 @@ def _without_examples(prompt: str) -> str:
 
 def _literal(row: Row, column: str) -> str:
     """The text in a cell that holds a Python list of texts."""
+    if len(row.text(column)) > LONGEST_CELL:
+        raise Wrong(f"{column}: longer than {LONGEST_CELL} characters")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that Python does not know

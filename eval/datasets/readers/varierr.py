@@ -4,8 +4,8 @@ Source: Le-Wi-Di/le-wi-di.github.io @ 45d7b06e, folder `LeWiDi_3-2025/VariErrNLI
 Layout, here and in the original: `VariErrNLI_train.json`, `…_dev.json`, `…_test.json` (each plain or gzip), one object
 {id: {text {context, statement}, annotations {annotator: labels}, split, …}}.
 Traps:
-- One person may give several labels, "entailment,neutral": kept as they stand, in their order. They come in the order
-  of the alphabet, not of preference.
+- One person may give several labels, "entailment,neutral": they come in the order of the alphabet, not of preference,
+  so they are kept as equally right.
 - `soft_label` is a distribution for each label (given or not), not one over the labels. It follows from the
   annotations and is not read.
 - There is no right answer: no record has a gold.
@@ -22,7 +22,7 @@ from eval.datasets.assembly import assemble
 from eval.datasets.dataset import Dataset, Skipped
 from eval.datasets.entries import json_entries
 from eval.datasets.lines import Row, files_of
-from eval.datasets.problems import Problems, Wrong, did_you_mean
+from eval.datasets.problems import Problems, Wrong
 from eval.datasets.record import Record
 
 __all__ = ["read"]
@@ -57,17 +57,18 @@ def _record(identity: str, row: Row) -> Record:
         id=f"{split}-{identity}",
         query=f"Context: {text.text('context')}\nStatement: {text.text('statement')}",
         options=LABELS,
-        labels={annotator: _labels(annotations.text(annotator)) for annotator in annotations.values},
+        labels={annotator: (_labels(annotations.text(annotator)),) for annotator in annotations.values},
         split=split,
         source=row.place,
     )
 
 
-def _labels(given: str) -> tuple[str, ...]:
+def _labels(given: str) -> str | tuple[str, ...]:
+    """One label, or several that are equally right."""
     labels = tuple(label.strip() for label in given.split(","))
     for label in labels:
         if label not in LABELS:
-            raise Wrong(f"annotations: unknown label {label!r}{did_you_mean(label, LABELS)}")
+            raise Wrong(f"annotations: unknown label {label!r}", unknown=label, known=LABELS)
     if len(set(labels)) < len(labels):
         raise Wrong(f"annotations: a label twice by one annotator in {given!r}")
-    return labels
+    return labels if len(labels) > 1 else labels[0]

@@ -106,7 +106,7 @@ def test_csv_rows_stand_at_the_line_they_begin_on(tmp_path: Path) -> None:
     [
         (b"txet,category\na,b\n", "1: missing column 'text' (did you mean 'txet'?)"),
         (b"text,text\na,b\n", "1: column 'text' stands twice"),
-        (b"", "1: missing column 'text'"),
+        (b"", "1: is empty"),
         (b"text,b\n1,2\n3\n4,5,6\n", "3: expected 2 cells, found 1"),
         (b'text,b\n1,2\n"3,4\n', "3: malformed CSV: unexpected end of data"),
         (b"text,b\n1,2\n3,\xc3\n", "3: not utf-8: byte 0xc3 at column 3"),

@@ -63,12 +63,12 @@ def test_every_malformed_row_is_named(tmp_path: Path) -> None:
             "multi_tool_query_golden.json": '[{"query": "a", "tool": []}, {"query": "b", "tool": "maps"}]',
         },
     )
-    multi = f"{tmp_path}/multi_tool_query_golden.json"
+    single, multi = f"{tmp_path}/all_clean_data.csv", f"{tmp_path}/multi_tool_query_golden.json"
     assert problems_of(f"metatool:{tmp_path}") == [
         f"{tmp_path}/plugin_des.json[weather]: duplicate key 'weather'",
         f"{tmp_path}/plugin_des.json[maps]: expected a description",
-        f"{tmp_path}/all_clean_data.csv:2: unknown tool 'wether' (did you mean 'weather'?)",
-        f"{tmp_path}/all_clean_data.csv:3: expected 2 cells, found 1",
+        f"{single}:2: unknown tool 'wether': it is not in plugin_des.json (did you mean 'weather'?)",
+        f"{single}:3: expected 2 cells, found 1",
         f"{multi}[0]: tool: is empty",
         f"{multi}[1]: tool: expected a list of texts, found text",
     ]

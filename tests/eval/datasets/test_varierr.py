@@ -30,11 +30,11 @@ TRAIN = {"7": item({"Ann2": "contradiction"}, split="train", statement="It is dr
 FILES = {"VariErrNLI_dev.json": json.dumps(DEV), "VariErrNLI_train.json": json.dumps(TRAIN)}
 
 
-def test_labels_are_kept_by_annotator_in_their_order(tmp_path: Path) -> None:
-    """Trap: one person may hold several labels to be right; nothing is gold; unlabelled items are skipped."""
+def test_labels_are_kept_by_annotator(tmp_path: Path) -> None:
+    """Trap: one person may hold several labels to be equally right; nothing is gold; unlabelled items are skipped."""
     dataset = open_dataset(f"varierr:{written(tmp_path, FILES)}")
     first, second = dataset.records
-    assert first.labels == {"Ann1": ("neutral",), "Ann3": ("entailment", "neutral")}
+    assert first.labels == {"Ann1": ("neutral",), "Ann3": (("entailment", "neutral"),)}
     assert (first.query, first.options, first.gold) == (
         "Context: The street is wet.\nStatement: It rains.",
         LABELS,
@@ -109,5 +109,6 @@ def test_soft_labels_follow_from_what_is_kept() -> None:
     for record in open_dataset(f"varierr:{path}").records:
         soft = items[record.id.removeprefix("dev-")]["soft_label"]
         for label in LABELS:
-            share = sum(label in given_ for given_ in record.labels.values()) / len(record.labels)
+            given = [{group} if isinstance(group, str) else {*group} for (group,) in record.labels.values()]
+            share = sum(label in labels for labels in given) / len(given)
             assert share == pytest.approx(soft[label]["1"], abs=0.006)

@@ -149,3 +149,14 @@ def test_intervals_move_and_stretch_with_the_values(values: list[float], shift: 
     assert plain.ci95 is not None
     assert moved.ci95 == pytest.approx([shift + scale * end for end in plain.ci95], abs=1e-9)
     assert min(values) - 1e-9 <= plain.ci95[0] <= plain.ci95[1] <= max(values) + 1e-9
+
+
+def test_strata_keep_their_sizes() -> None:
+    """Ours: what is the same within each group does not vary; without strata the groups' sizes do."""
+    groups = np.array([0] * 3 + [1] * 7)
+    values = groups.astype(np.float64)
+    assert Resampling(10, strata=groups).mean(values).ci95 == pytest.approx((0.7, 0.7))
+    low, high = Resampling(10).mean(values).ci95 or (0.7, 0.7)
+    assert low < 0.7 < high
+    with pytest.raises(ValueError, match="strata"):
+        Resampling(9, strata=groups)

@@ -1,0 +1,5 @@
+"""The suite `retrieval`: nDCG@10 of retrievers, of a router between them, and of what a perfect one would reach."""
+
+from eval.suites.retrieval.suite import judge_retrieval
+
+__all__ = ["judge_retrieval"]
