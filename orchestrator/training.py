@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.config import Config
 from routers import artifact
+from routers.classify.parameters import configured
 from routers.embedding import Embedder
-from routers.errors import ArtifactError, TrainingError
+from routers.errors import ArtifactError, TrainingError, UnknownClassifier
 from routers.examples import Example, distinct, examples_sha256, read_examples
 from routers.router import Router
 from routers.train import Progress, train
@@ -39,7 +41,8 @@ def train_router(
     """Train on the configuration's examples and save the artifact where the configuration wants it.
 
     Raises:
-        TrainingError: the examples do not suffice or do not fit the categories.
+        TrainingError: the examples do not suffice or do not fit the categories, or the classifier does not take its
+            parameters.
 
     """
     trained = train(
@@ -48,6 +51,7 @@ def train_router(
         general=config.general,
         embedder=embedder,
         classifier=config.routing.classifier,
+        parameters=config.routing.parameters,
         alpha=config.routing.alpha,
         false_reject=config.routing.false_reject,
         seed=seed,
@@ -81,7 +85,16 @@ def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
         wanted = (config.routing.classifier, config.routing.alpha, config.routing.false_reject)
         if (manifest.classifier.kind, manifest.report.alpha, manifest.report.false_reject) != wanted:
             return "the settings of 'routing' have changed"
-        load_router(config, load_embedder(config.embedder))
-    except (ArtifactError, TrainingError) as error:
+        embedder = load_embedder(config.embedder)
+        load_router(config, embedder)
+        if _parameters(config, embedder) != manifest.classifier.parameters:
+            return "the settings of 'routing' have changed"
+    except (ArtifactError, TrainingError, UnknownClassifier) as error:
         return str(error)
     return ""
+
+
+def _parameters(config: Config, embedder: Embedder) -> object:
+    """All parameters of the classifier as the configuration and its kind's defaults have them, in JSON's types."""
+    kind = configured(config.routing.classifier, config.routing.parameters, embedder)
+    return json.loads(json.dumps(kind(embedder).parameters()))

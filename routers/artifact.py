@@ -142,7 +142,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _seen(manifest: Manifest, embedder: Embedder, path: Path) -> Embedder:
     try:
-        return seen_by(manifest.classifier.kind, embedder)
+        return seen_by(manifest.classifier.kind, embedder, manifest.classifier.parameters)
     except UnknownClassifier as error:
         raise ArtifactError(f"{path}: {error}") from error
 

@@ -138,11 +138,15 @@ class PilotLibrary:
     def _scores(self, vectors: FloatArray, names: Sequence[str], columns: Sequence[str]) -> Probabilities:
         """float64 [n, columns] of the similarities to the pilots, whose names say to which column they belong."""
         alike = self._alike(vectors)
-        belongs = np.array([[name == column for column in columns] for name in names])
+        place = {column: number for number, column in enumerate(columns)}
+        owners = np.array([place[name] for name in names])
         if self.rule == "nearest":
-            nearest: Probabilities = np.where(belongs, alike[:, :, None], -np.inf).max(axis=1)
+            order = np.argsort(owners, kind="stable")
+            starts = np.searchsorted(owners[order], np.arange(len(columns)))
+            nearest: Probabilities = np.maximum.reduceat(alike[:, order], starts, axis=1)
             return nearest
-        weights = belongs * self._weights()[:, None]
+        weights = np.zeros((len(names), len(columns)))
+        weights[np.arange(len(names)), owners] = self._weights()
         scores: Probabilities = alike @ (weights / weights.sum(axis=0))
         return scores
 

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from routers.calibrate import IntArray
-from routers.classify.kinds import ClassifierKind, classifier_kind, seen_by
+from routers.classify.kinds import ClassifierKind, seen_by
+from routers.classify.parameters import configured
 from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident
 from routers.embedding.cached import CachedEmbedder
 from routers.embedding.protocol import Embedder, FloatArray
@@ -52,12 +52,12 @@ def train(
     category has fewer examples.
 
     Raises:
-        TrainingError: the examples cannot be learned from, with every reason.
+        TrainingError: the examples cannot be learned from, or the kind does not take its parameters; every reason.
         UnknownClassifier: no such kind.
     """
     chosen = _learnable(examples, categories=categories, general=general)
-    embedder = seen_by(classifier, embedder)
-    kind = partial(classifier_kind(classifier), **(parameters or {}))
+    kind = configured(classifier, parameters or {}, embedder)
+    embedder = seen_by(classifier, embedder, parameters)
     run = _Run(kind, chosen, embedder, progress or _silent)
     held_out, folds_used = run.held_out(folds=folds, seed=seed)
     settings = held_out.settings(alpha=alpha, false_reject=false_reject)

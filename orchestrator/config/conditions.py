@@ -10,10 +10,10 @@ from pathlib import Path as FilePath
 
 from orchestrator.config.problems import Path, Problem, choices, shown
 from orchestrator.config.references import key_path
-from orchestrator.config.settings import ExpertSettings
+from orchestrator.config.settings import ExpertSettings, Routing
 from orchestrator.config.tree import Block, Items, Node, Scalar, entries, find, locate, single_name, written
 
-__all__ = ["condition_problems", "is_loopback"]
+__all__ = ["condition_problems", "is_loopback", "parameter_problems"]
 
 RESERVED = ("auto", "fuse")
 
@@ -25,6 +25,23 @@ def condition_problems(root: Block, experts: Mapping[str, ExpertSettings], folde
     yield from _missing_files(root, experts, folder)
     yield from _exposed(root)
     yield from _unknown_classifier(root)
+
+
+def parameter_problems(root: Block, routing: Routing) -> Iterator[Problem]:
+    """What the classifier kind would not take, where the file gives it parameters."""
+    if not routing.parameters:
+        return
+    from routers.classify.parameters import check_parameters  # noqa: PLC0415 - numpy, for those that give parameters
+    from routers.errors import TrainingError, UnknownClassifier  # noqa: PLC0415 - with it
+
+    path = ("routing", "parameters")
+    try:
+        check_parameters(routing.classifier, routing.parameters)
+    except TrainingError as error:
+        for message in error.problems:
+            yield Problem(locate(root, path).node.mark, path, message)
+    except UnknownClassifier:
+        return  # a problem of the key `classifier`, or of the installation, which training will tell
 
 
 def is_loopback(host: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.config.catalogue import expert_kinds
-from orchestrator.config.conditions import condition_problems
+from orchestrator.config.conditions import condition_problems, parameter_problems
 from orchestrator.config.environment import Filler
 from orchestrator.config.notes import notes
 from orchestrator.config.problems import Mark, Problem, lines
@@ -53,6 +53,7 @@ def load(path: Path, *, environment: Mapping[str, str]) -> Loaded:
         *name_problems(root),
         *reference_problems(root, experts),
         *condition_problems(root, experts, folder),
+        *(parameter_problems(root, outline.routing) if outline is not None else ()),
     ]
     if problems or outline is None:
         raise ConfigError(lines(problems, str(path)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, SerializeAsAny
 from pydantic.json_schema import SkipJsonSchema
 
 __all__ = [
@@ -31,6 +31,7 @@ IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=64)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0)]
+Parameters = dict[str, JsonValue]
 PositiveInt = Annotated[int, Field(ge=1)]
 
 
@@ -115,6 +116,9 @@ class Routing(Settings):
         default=None, description="JSONL file of {query, category}, trained on together with the categories' examples"
     )
     classifier: str = Field(default="linear", description="classifier kind (entry points `orchestrator.routers`)")
+    parameters: Parameters = Field(
+        default_factory=dict, description="of the classifier kind, by name; what is not given is at its default"
+    )
     alpha: Share = Field(default=0.1, description="the category set holds the true category with probability 1 - alpha")
     false_reject: Share = Field(
         default=0.05, description="share of rightly classified queries that may fall below the threshold to `general`"

@@ -7,9 +7,10 @@ same however many examples there were: with at most as many examples as landmark
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import spotri
 
@@ -54,11 +55,11 @@ class KernelClassifier:
         self,
         embedder: Embedder,
         *,
-        ridge: float = 0.5,
-        nearness: float = 3.0,
-        gamma: float = 0.7,
-        landmarks: int = 8192,
-        most_examples: int = 16_000,
+        ridge: Annotated[float, Field(gt=0)] = 0.5,
+        nearness: Annotated[float, Field(ge=0)] = 3.0,
+        gamma: Annotated[float, Field(gt=0)] = 0.7,
+        landmarks: Annotated[int, Field(ge=1)] = 8192,
+        most_examples: Annotated[int, Field(ge=2)] = 16_000,
     ) -> None:
         self._embedder = embedder
         self._views = views_of(embedder)
@@ -69,8 +70,10 @@ class KernelClassifier:
     signals = ("score", "nearness")
     """The largest score, and the mean cosine to the five nearest landmarks in the final view."""
 
-    sees = staticmethod(layered)
-    """What of an embedder this kind wants to see: all its layers."""
+    @staticmethod
+    def sees(embedder: Embedder, _parameters: Mapping[str, Any]) -> Embedder:
+        """What of an embedder this kind wants to see: all its layers."""
+        return layered(embedder)
 
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
         """Learn from at least two categories."""

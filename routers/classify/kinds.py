@@ -1,8 +1,8 @@
 """Finds a kind of classifier by name; a kind's own imports load only when it is named."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from routers.classify.protocol import CategoryClassifier
 from routers.embedding.protocol import Embedder
@@ -32,11 +32,13 @@ def classifier_kind(name: str) -> ClassifierKind:
         raise UnknownClassifier(f"the classifier kind {name!r} does not load ({error}); reinstall it") from error
 
 
-def seen_by(name: str, embedder: Embedder) -> Embedder:
+def seen_by(name: str, embedder: Embedder, parameters: Mapping[str, Any] | None = None) -> Embedder:
     """What a kind wants to see of an embedder: all its layers, or as a rule the embedder as it is.
+
+    A kind says so by a static method `sees(embedder, parameters)`; parameters: those that it will be built with.
 
     Raises:
         UnknownClassifier: as `classifier_kind`.
     """
-    sees: Callable[[Embedder], Embedder] | None = getattr(classifier_kind(name), "sees", None)
-    return sees(embedder) if sees else embedder
+    sees: Callable[[Embedder, Mapping[str, Any]], Embedder] | None = getattr(classifier_kind(name), "sees", None)
+    return sees(embedder, parameters or {}) if sees else embedder

@@ -1,9 +1,10 @@
 """Multinomial logistic regression on text embeddings: one matrix product once it is learned."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 
 from routers.calibrate import softmax
 from routers.classify.protocol import State
@@ -23,7 +24,7 @@ class LinearClassifier:
     coef_: FloatArray
     intercept_: FloatArray
 
-    def __init__(self, embedder: Embedder, *, c: float = 10.0) -> None:
+    def __init__(self, embedder: Embedder, *, c: Annotated[float, Field(gt=0)] = 10.0) -> None:
         self._embedder = embedder
         self._c = c
 

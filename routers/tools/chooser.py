@@ -94,27 +94,26 @@ class ToolChooser:
     """
 
     threshold: float
+    _nearest: NearestExamples | None
+    _sounds: ToolClassifier | None
+    _lead: float
 
     def __init__(self, tools: Sequence[Tool], *, embedder: Embedder | None = None) -> None:
         if not tools:
             message = "there are no tools to choose from"
             raise ValueError(message)
         self.tools = tuple(tools)
-        self.threshold = THRESHOLD_BY_WORDS if embedder is None else THRESHOLD
         self._embedder = embedder
-        self._nearest: NearestExamples | None = None
-        self._sounds: ToolClassifier | None = None
-        self._lead = 0.0
-        self._describe([])
+        self._forget()
 
     def learn(self, examples: Sequence[ToolExample], *, false_abstain: float = 0.05) -> Self:
         """Learn from examples; those without a right tool teach nothing. What was learned before is forgotten.
 
         false_abstain: the largest share of the examples, each judged by the others, that the threshold may turn away.
         """
-        useful = list(
-            {(example.query, tuple(example.right)): example for example in examples if example.right}.values()
-        )
+        self._forget()
+        distinct = {(example.query, tuple(example.right)): example for example in examples if example.right}
+        useful = list(distinct.values())
         if not useful:
             return self
         texts = self._describe([example.query for example in useful])
@@ -157,6 +156,13 @@ class ToolChooser:
     def fits(self, likeness: FloatArray) -> bool:
         """Whether any tool fits, from the likenesses of those to choose from; none of none does."""
         return bool(len(likeness) and float(likeness.max()) >= self.threshold)
+
+    def _forget(self) -> None:
+        """Know what tools say of themselves, and no examples."""
+        self.threshold = THRESHOLD_BY_WORDS if self._embedder is None else THRESHOLD
+        self._nearest = self._sounds = None
+        self._lead = 0.0
+        self._describe([])
 
     def _describe(self, queries: Sequence[str]) -> Texts:
         """Weigh words by the tools and these queries, and read both; returns the queries."""

@@ -414,7 +414,10 @@ fusion: {max_drafts: 1}
         + "  t: {kind: mcp, tool: t, server: {command: c}}\nfusion: {verdict: t}\nrouting: {classifier: linar}\n",
         [
             "9:19: fusion.verdict: 't' is of kind 'mcp' and cannot write a verdict",
-            "10:23: routing.classifier: unknown classifier 'linar' (known: linear; did you mean 'linear'?)",
+            (
+                "10:23: routing.classifier: unknown classifier 'linar' (known: kernel, linear, nearest, pilots, rules; "
+                "did you mean 'linear'?)"
+            ),
         ],
         id="verdict by a tool, unknown classifier",
     ),

@@ -101,6 +101,19 @@ def test_a_tool_without_examples_is_still_found_by_what_it_says() -> None:
     assert names(chooser, "umbrella for Paris")[0] == "getWeather"
 
 
+def test_a_new_tool_is_given_part_of_the_lead_that_examples_have() -> None:
+    """Requests are more like each other than like a description: without it, a new tool would be hidden."""
+    towns = ("Oslo", "Rome", "Bern", "Graz", "Linz", "Metz", "Kiel")
+    chooser = ToolChooser(TOOLS).learn(
+        [ToolExample(f"please tell me the umbrella of {town}", [WEATHER]) for town in towns]
+    )
+    query = "please tell me the restaurant table"
+    weighed = chooser.weigh([query])
+    described = ToolChooser(TOOLS).weigh([query])
+    assert weighed.likeness[0, TABLE] > described.likeness[0, TABLE]
+    assert names(chooser, query)[0] == "book_table"
+
+
 def test_an_example_of_two_tools_teaches_both() -> None:
     """Some requests take two tools."""
     chooser = ToolChooser(TOOLS).learn([ToolExample("an evening out in Tokyo", [TABLE, TRANSLATE])])
@@ -123,10 +136,10 @@ def test_the_learned_threshold_turns_away_no_more_than_was_allowed() -> None:
     assert all(chooser.shortlist(example.query, among=example.among).fits for example in examples)
 
 
-def test_examples_without_a_right_tool_change_nothing() -> None:
-    """There is nothing to learn a ranking from."""
-    chooser = ToolChooser(TOOLS)
-    before = chooser.weigh(["weather in town"]).score
+def test_examples_without_a_right_tool_leave_what_tools_say() -> None:
+    """There is nothing to learn a ranking from, and what was learned before is forgotten."""
+    before = ToolChooser(TOOLS).weigh(["weather in town"]).score
+    chooser = ToolChooser(TOOLS).learn([ToolExample("weather in town", [TABLE])])
     after = chooser.learn([ToolExample("a joke", [])]).weigh(["weather in town"]).score
     assert np.array_equal(before, after)
 

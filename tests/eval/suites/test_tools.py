@@ -134,7 +134,8 @@ def test_examples_of_the_other_folds_are_learned_from() -> None:
     asked += tuple((f"wallet number {n}", ("currency",)) for n in range(12))
     described = figures(judged(office(asked)))["recall1"].value
     learned = figures(judged(office(asked), folds=3))["recall1"].value
-    assert (described < 0.6, learned) == (True, 1.0)
+    assert described < 0.6
+    assert learned > 0.9
 
 
 def test_what_another_set_teaches_serves_the_judged_one() -> None:
