@@ -115,7 +115,7 @@ class Routing(Settings):
     examples: Path | None = Field(
         default=None, description="JSONL file of {query, category}, trained on together with the categories' examples"
     )
-    classifier: str = Field(default="linear", description="classifier kind (entry points `orchestrator.routers`)")
+    classifier: str = Field(default="kernel", description="classifier kind (entry points `orchestrator.routers`)")
     parameters: Parameters = Field(
         default_factory=dict, description="of the classifier kind, by name; what is not given is at its default"
     )

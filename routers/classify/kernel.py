@@ -89,7 +89,10 @@ class KernelClassifier:
         """
         kept, targets, factor = self._solved(texts, labels)
         views = self._centred(self._embedder.embed(texts))
-        scores = self._scored(texts, views)
+        scores = np.empty((len(texts), targets.shape[1]), dtype=np.float32)
+        rest = np.setdiff1d(np.arange(len(texts)), kept)
+        if len(rest):
+            scores[rest] = self._scored([texts[row] for row in rest], views[:, rest])
         inverse, failed = spotri(factor, lower=1, overwrite_c=1)
         if failed:
             raise ValueError(f"the kernel matrix cannot be inverted ({failed})")
@@ -186,7 +189,7 @@ class KernelClassifier:
         views = self._views_of(chosen)
         self._mark(views)
         near, onto_landmarks = self._projected(self._near(views))
-        sparse = self._ngrams.fit(chosen).transform(chosen)
+        sparse = self._ngrams.fit_transform(chosen)
         gram = (sparse @ sparse.T).toarray()
         gram += near
         gram[np.diag_indices(len(gram))] += self._ridge

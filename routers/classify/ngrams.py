@@ -41,10 +41,11 @@ class NGrams:
     def __init__(self, *, rare: int = 2) -> None:
         self._rare = rare
 
-    def fit(self, texts: Sequence[str]) -> Self:
-        """Learn which hashes occur and how rare each is."""
+    def fit_transform(self, texts: Sequence[str]) -> csr_array:
+        """Learn which hashes occur and how rare each is, and give what `transform` would of the same texts."""
+        counted = self._counted(texts)
         kept, weights = [], []
-        for counts, least in zip(self._counted(texts), (1, self._rare), strict=True):
+        for counts, least in zip(counted, (1, self._rare), strict=True):
             columns, frequency = np.unique(counts.indices, return_counts=True)
             common = frequency >= least
             kept.append(columns[common].astype(np.int64))
@@ -52,11 +53,18 @@ class NGrams:
         self.words_ = len(kept[0])
         self.columns_ = np.concatenate(kept)
         self.idf_ = np.concatenate(weights).astype(np.float32)
+        return self._weighed(*counted)
+
+    def fit(self, texts: Sequence[str]) -> Self:
+        """As `fit_transform`, for the vectorizer alone."""
+        self.fit_transform(texts)
         return self
 
     def transform(self, texts: Sequence[str]) -> csr_array:
         """float32 [n, v], each of the two blocks of a row of unit length or empty."""
-        words, characters = self._counted(texts)
+        return self._weighed(*self._counted(texts))
+
+    def _weighed(self, words: csr_array, characters: csr_array) -> csr_array:
         split = self.words_
         blocks = [
             _weighted(words, self.columns_[:split], self.idf_[:split]),

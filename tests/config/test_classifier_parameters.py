@@ -1,5 +1,6 @@
 """Parameters of the classifier kind: from the file to the trained router, or one line where they do not fit."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,16 @@ def why(routing: str) -> str:
 @pytest.mark.parametrize(
     ("routing", "problem"),
     [
-        ("parameters: {depth: 3}", "classifier 'linear' has no parameter 'depth'; known: c"),
-        ("parameters: {c: 0}", "classifier 'linear': parameter 'c': input should be greater than 0, found 0"),
-        ("parameters: {c: much}", "classifier 'linear': parameter 'c': input should be a valid number, found \"much\""),
-        ("parameters: {c: .inf}", "classifier 'linear': parameter 'c' is not JSON"),
+        ("classifier: linear, parameters: {depth: 3}", "classifier 'linear' has no parameter 'depth'; known: c"),
+        (
+            "classifier: linear, parameters: {c: 0}",
+            "classifier 'linear': parameter 'c': input should be greater than 0, found 0",
+        ),
+        (
+            "classifier: linear, parameters: {c: much}",
+            "classifier 'linear': parameter 'c': input should be a valid number, found \"much\"",
+        ),
+        ("classifier: linear, parameters: {c: .inf}", "classifier 'linear': parameter 'c' is not JSON"),
         ("parameters: [c]", "expected a mapping (keys and values), found a list"),
     ],
 )
@@ -47,7 +54,7 @@ def test_parameters_that_the_kind_does_not_take_are_a_problem_of_the_file(routin
     with pytest.raises(ConfigError) as caught:
         config(routing)
     (line,) = caught.value.problems
-    assert line.startswith("experts.yaml:8:23: routing.parameters: ")
+    assert re.match(r"experts.yaml:8:\d+: routing.parameters: ", line)
     assert problem in line
 
 
@@ -60,15 +67,15 @@ def test_parameters_of_an_unknown_kind_are_one_problem() -> None:
 
 def test_parameters_reach_the_router_and_a_change_of_them_is_noticed() -> None:
     """Also back to the default; giving the default is no change."""
-    assert "no trained router" in why("parameters: {c: 2}")
-    settings = config("parameters: {c: 2}")
+    assert "no trained router" in why("classifier: linear, parameters: {c: 2}")
+    settings = config("classifier: linear, parameters: {c: 2}")
     train_router(settings, WordEmbedder())
     assert load_router(settings, WordEmbedder()).classifier.parameters() == {"c": 2}
-    assert why("parameters: {c: 2.0}") == ""
-    assert why("parameters: {c: 3}") == "the settings of 'routing' have changed"
-    assert why("alpha: 0.1") == "the settings of 'routing' have changed"
-    train_router(config("alpha: 0.1"), WordEmbedder())
-    assert why("parameters: {c: 10}") == ""
+    assert why("classifier: linear, parameters: {c: 2.0}") == ""
+    assert why("classifier: linear, parameters: {c: 3}") == "the settings of 'routing' have changed"
+    assert why("classifier: linear, alpha: 0.1") == "the settings of 'routing' have changed"
+    train_router(config("classifier: linear, alpha: 0.1"), WordEmbedder())
+    assert why("classifier: linear, parameters: {c: 10}") == ""
 
 
 @pytest.mark.parametrize(
