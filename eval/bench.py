@@ -110,7 +110,7 @@ async def _cpu_us(categorizer: Categorizer, queries: Sequence[str], *, times: in
 
 
 def _router(config: Path) -> Router:
-    loaded = load(config).config
+    loaded = load(config, environment=os.environ).config
     return load_router(loaded, load_embedder(loaded.embedder, folder=loaded.folder))
 
 

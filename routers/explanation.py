@@ -18,7 +18,8 @@ class Explanation:
     unit: what the contributions add up to: the classifier's logit, or the score that its logit is a rising function
     of; None where the kind of classifier cannot say what it went by.
     top_score, runner_up_score: these sums, 0 without contributions.
-    contributions: the most telling first; their values are for the likeliest category and for the runner-up.
+    contributions: the most telling of each kind, ranked, and the others as one; their values are for the likeliest
+    category and for the runner-up.
     signals: what the gate weighed; empty where it looks at the largest probability alone.
     """
 

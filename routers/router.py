@@ -62,10 +62,11 @@ class Router:
         inside = conformal_sets(posterior, self.qhat)
         return [self._routing(*parts) for parts in zip(posterior, inside, evidence, strict=True)]
 
-    def explain(self, text: str, *, most: int = 10) -> Explanation:
+    def explain(self, text: str, *, most: int = 3) -> Explanation:
         """Why `classify` says what it says of a text. Blocking, and dearer than classifying.
 
-        most: contributions that stand by themselves; the others are one, so that all of them add up.
+        most: contributions of a kind (words, examples, ...) that stand by themselves; the others are one, so that all
+        of them add up.
         """
         logits, (evidence,) = self._read([text])
         (row,) = softmax(logits, self.temperature)

@@ -84,8 +84,8 @@ def _contributions(found: Explanation) -> Table:
     """Each part with what it adds to both scores, the most telling first, and the sums."""
     numbers = [(part.top, part.runner_up, part.top - part.runner_up) for part in found.contributions]
     sums = (found.top_score, found.runner_up_score, found.top_score - found.runner_up_score)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(f"adds to the {found.unit} of")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(f"adds to the {found.unit} of", overflow="fold")
     for name in (found.top, found.runner_up, "difference"):
         table.add_column(Text(name), justify="right")
     for part, values in zip(found.contributions, numbers, strict=True):

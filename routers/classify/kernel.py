@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import spotri
 
 from routers.calibrate import IntArray, softmax
-from routers.classify.contribution import Contribution, of_examples, of_pieces
+from routers.classify.contribution import Contribution, of_examples, of_pieces, whatever_the_text
 from routers.classify.ngrams import NGrams
 from routers.classify.protocol import State
 from routers.embedding.layered import layered, views_of
@@ -128,14 +128,21 @@ class KernelClassifier:
         return _logits(self.scores(texts))
 
     def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
-        """What the learned examples of each category and each piece of the text add to the `scores`."""
+        """What the learned examples of each category and each piece of the text add to the `scores`.
+
+        Even an example that has nothing in common with the text (cosine 0 in every view) is not infinitely far: what
+        all of them would add so is the same for any text and stands by itself; examples have what is beyond it.
+        """
         columns = [self.classes_.index(name) for name in categories]
         views = self._centred(self._embedder.embed([text]))
         near = self._near(views)[0].astype(np.float64)
+        far = self._views * self._nearness * np.exp(-2 * self._gamma)
+        weights = self.near_[:, columns].astype(np.float64)
         pieces, shares = self._ngrams.pieces(text)
         likeness = self.landmarks_[0] @ views[0][0]
         return (
-            *of_examples(near[:, None] * self.near_[:, columns], self.owner_, likeness=likeness, classes=self.classes_),
+            whatever_the_text(far * weights.sum(axis=0)),
+            *of_examples((near - far)[:, None] * weights, self.owner_, likeness=likeness, classes=self.classes_),
             *of_pieces(pieces, shares.astype(np.float64) @ self.sparse_[:, columns]),
         )
 

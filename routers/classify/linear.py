@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from routers.calibrate import softmax
-from routers.classify.contribution import Contribution
+from routers.classify.contribution import Contribution, whatever_the_text
 from routers.classify.protocol import State
 from routers.embedding.protocol import Embedder, FloatArray
 
@@ -58,7 +58,7 @@ class LinearClassifier:
         (meaning,) = self._embedder.embed([text]) @ self.coef_[columns].T
         return (
             Contribution("meaning", "the meaning of the text", tuple(map(float, meaning))),
-            Contribution("category", "the category, whatever the text", tuple(map(float, self.intercept_[columns]))),
+            whatever_the_text(self.intercept_[columns]),
         )
 
     def state(self) -> State:

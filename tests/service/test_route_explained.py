@@ -1,12 +1,15 @@
 """Explanations as people and programs get them: over REST, and as a tree."""
 
 import io
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from rich.console import Console
 
+from orchestrator.cli.ask import _route_service
 from orchestrator.cli.explain import decision_tree
 from orchestrator.decision import Decision
 from orchestrator.testing import ScriptedExpert, WordEmbedder
@@ -79,7 +82,7 @@ async def test_the_tree_has_a_table_of_what_decided() -> None:
     text = shown(decision)
     assert "because     boil before paint by 0." in text
     assert "word 'boil'" in text
-    assert "4 learned examples of paint, the nearest at " in text
+    assert "4 examples of paint, nearest 0." in text
     assert "gate signal nearness: " in text
     found = decision["explanation"]
     assert f"{found['top_score'] - found['runner_up_score']:+.3f}" in text.split("sum")[1]
@@ -91,6 +94,16 @@ async def test_a_classifier_that_cannot_say_is_shown_as_such() -> None:
     assert "because" not in shown(decision)
     _, decision = await routed(None, query="boil it", explain=True)
     assert "does not say what it went by" in shown(decision)
+
+
+async def test_the_command_line_asks_a_service_for_it() -> None:
+    """Only where the option says so: a service of an earlier version does not know the field."""
+    async with served(ScriptedExpert("cook"), categories=CATEGORIES, router=trained("kernel")) as client:
+        for explain in (True, False):
+            ask = partial(_route_service, str(client.base_url), "boil the wall", "auto", explain=explain)
+            with anyio.fail_after(10):
+                decision = await anyio.to_thread.run_sync(ask)
+            assert (decision.explanation is not None) is explain
 
 
 async def test_an_explanation_that_fails_or_is_late_leaves_the_decision(monkeypatch: pytest.MonkeyPatch) -> None:
