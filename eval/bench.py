@@ -1,4 +1,4 @@
-"""The figures of the README: start to ready, memory, first token. `make bench`.
+"""The figures of the README: start to ready, memory, first token, a remembered decision. `make bench`.
 
 Starts the embedded example as a user would, once with nothing trained and once with the router there, and asks it.
 Times on shared machines vary, so each also stands as a multiple of a yardstick measured in the same run: importing
@@ -8,6 +8,7 @@ torch, transformers and sentence-transformers in a fresh interpreter.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["main"]
+from orchestrator.config import load
+from orchestrator.stages.categorize import Categorizer
+from orchestrator.training import load_router
+from routers.embedding.load import load_embedder
+from routers.router import Router
+
+__all__ = ["main", "remembered_decision"]
 
 START_LIMIT_S = 180
 ASKED = {
@@ -34,6 +41,8 @@ ASKED = {
     "manual (retriever)": "How do I set the deadline of a query in experts.yaml?",
     "chatter (local)": "hello there, how are you today?",
 }
+CLASSIFIED = 200
+REMEMBERED = 20_000
 YARDSTICK = "import torch, transformers, sentence_transformers"
 
 
@@ -54,11 +63,16 @@ def main() -> None:
                 _ask(url, query)
             first_token_s = statistics.median(_first_token_s(url) for _ in range(arguments.runs))
             memory_mb = _memory_mb(process)
+        router = _router(config)
+    fresh_us, remembered_us = asyncio.run(remembered_decision(router, list(ASKED.values())))
     figures = {
         "start to ready, router trained on the way (s)": cold_s,
         "start to ready, router there (s)": warm_s,
         "first token of a local answer, routed, median (s)": first_token_s,
         "resident memory, all processes, all experts up (MB)": memory_mb,
+        "CPU of a decision, classified (us)": fresh_us,
+        "CPU of a decision, remembered (us)": remembered_us,
+        "remembered / classified": remembered_us / fresh_us,
     }
     if arguments.json:
         print(json.dumps({"yardstick_s": yardstick_s, **figures}, indent=2))  # noqa: T201 - the result
@@ -72,6 +86,32 @@ def _print(figures: dict[str, float], yardstick_s: float) -> None:
         ratio = f"{value / yardstick_s:.2f}" if name.endswith("(s)") else ""
         table.add_row(name, f"{value:.2f}" if ratio else f"{value:.0f}", ratio)
     Console().print(table)
+
+
+async def remembered_decision(router: Router, queries: Sequence[str]) -> tuple[float, float]:
+    """Microseconds of CPU of one decision on category: classified, and remembered; the same router, one at a time."""
+    fresh, keeping = Categorizer(router, deadline_s=60), Categorizer(router, deadline_s=60, remembered=len(queries))
+    working = [asyncio.create_task(categorizer.serve()) for categorizer in (fresh, keeping)]
+    for query in queries:  # the first of each is dearer: what loads lazily loads now
+        await fresh.categorize(query)
+        await keeping.categorize(query)
+    figures = await _cpu_us(fresh, queries, times=CLASSIFIED), await _cpu_us(keeping, queries, times=REMEMBERED)
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
+    return figures
+
+
+async def _cpu_us(categorizer: Categorizer, queries: Sequence[str], *, times: int) -> float:
+    started = time.process_time()
+    for number in range(times):
+        await categorizer.categorize(queries[number % len(queries)])
+    return (time.process_time() - started) / times * 1e6
+
+
+def _router(config: Path) -> Router:
+    loaded = load(config, environment=os.environ).config
+    return load_router(loaded, load_embedder(loaded.embedder, folder=loaded.folder))
 
 
 def _yardstick() -> float:

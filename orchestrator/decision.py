@@ -10,17 +10,21 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 __all__ = [
     "Attempt",
     "Categorized",
     "Chosen",
     "Consensus",
+    "Contribution",
     "Decision",
     "DraftSeen",
+    "Explanation",
     "Failure",
     "Gate",
     "Probability",
+    "Signal",
     "Skipped",
     "TokenCount",
     "Verdict",
@@ -31,8 +35,9 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
-class Probability(_Value):
-    """One row of the posterior."""
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """One row of the posterior. With slots, since thousands of posteriors are remembered."""
 
     category: str
     probability: float = Field(ge=0, le=1)
@@ -51,6 +56,7 @@ class Categorized(_Value):
 
     method: router (classified), bypass (an expert was named, nothing was classified), degraded (the classifier
         failed or was too late and the query went to `general`; `reason` says why).
+    cached: the router was not asked now, it said so of the same query before.
     """
 
     method: Literal["router", "bypass", "degraded"]
@@ -61,7 +67,48 @@ class Categorized(_Value):
     category_set: tuple[str, ...] = ()
     gate: Gate | None = None
     reason: str = ""
+    cached: bool = False
     took_ms: float
+
+
+class Contribution(_Value):
+    """What one part of the query (or of what was learned) adds to the two scores.
+
+    part: examples (learned queries near in meaning, by category), word (one or two in a row), letters (the pieces of a
+        word's spelling), meaning (the embedding as a whole), category (whatever the query), other (small ones).
+    """
+
+    part: Literal["examples", "word", "letters", "meaning", "category", "other"]
+    name: str
+    top: float
+    runner_up: float
+
+
+class Signal(_Value):
+    """What the gate weighed: `standard` is the distance from what is usual, in spreads; their mean is its value."""
+
+    name: str
+    value: float
+    standard: float
+
+
+class Explanation(_Value):
+    """Why the likeliest category and not the next one.
+
+    margin: of their probabilities. margin_logit: of their logits before calibration. unit: what the contributions
+        add up to, for each of the two (`top_score`, `runner_up_score`): the logit, or a score that the logit is a
+        rising function of; None where the classifier cannot say, and there are no contributions.
+    """
+
+    top: str
+    runner_up: str
+    margin: float
+    margin_logit: float
+    unit: Literal["logit", "score"] | None
+    top_score: float
+    runner_up_score: float
+    contributions: tuple[Contribution, ...] = ()
+    signals: tuple[Signal, ...] = ()
 
 
 class Skipped(_Value):
@@ -157,6 +204,9 @@ class Decision(_Value):
     model: str = Field(description="the model that the client asked for")
     query: str | None = Field(description="the text that was classified; None where content is not kept")
     categorize: Categorized | None = None
+    explanation: Explanation | None = Field(
+        default=None, description="what decided the category; only where it was asked for and the router classified"
+    )
     choose: Chosen | None = None
     attempts: tuple[Attempt, ...] = ()
     drafts: tuple[DraftSeen, ...] = ()
@@ -169,6 +219,6 @@ class Decision(_Value):
     overhead_ms: float = Field(description="total time less the time in which some expert was at work")
 
     def without_content(self) -> Decision:
-        """The same decision without the query and the texts of the drafts."""
+        """The same decision without the query, what is told of its words, and the texts of the drafts."""
         drafts = tuple(draft.model_copy(update={"text": None}) for draft in self.drafts)
-        return self.model_copy(update={"query": None, "drafts": drafts})
+        return self.model_copy(update={"query": None, "explanation": None, "drafts": drafts})

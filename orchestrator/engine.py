@@ -80,7 +80,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     embedders = embedders or Embedders(config.folder)
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
     router = await to_thread.run_sync(load_router, config, embedder)
-    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000)
+    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
     async with experts_of(config, embedders) as registry, anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(

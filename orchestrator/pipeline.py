@@ -56,13 +56,18 @@ class Pipeline:
         request = ChatRequest(body=body, deadline=anyio.current_time() + self.budget.deadline_s)
         return request, Trace(model=model, query=query_of(request.messages))
 
-    async def route(self, request: ChatRequest, trace: Trace) -> Chosen:
-        """The first two stages alone: what would be done, without asking any expert."""
+    async def route(self, request: ChatRequest, trace: Trace, *, explain: bool = False) -> Chosen:
+        """The first two stages alone: what would be done, without asking any expert.
+
+        explain: find out what decided the category too, which costs more than deciding.
+        """
         if trace.model not in {"auto", "fuse"}:
             trace.categorized = Categorized(method="bypass", category=None, took_ms=0.0)
             trace.chosen = self._chooser.bypass(trace.model)
             return trace.chosen
         trace.categorized = await self._categorizer.categorize(trace.query)
+        if explain and trace.categorized.method == "router":
+            trace.explanation = await self._categorizer.explain(trace.query)
         trace.chosen = self._chooser.choose(trace.categorized, request, fuse=trace.model == "fuse")
         return trace.chosen
 

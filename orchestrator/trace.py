@@ -15,6 +15,7 @@ from orchestrator.decision import (
     Consensus,
     Decision,
     DraftSeen,
+    Explanation,
     Failure,
     Verdict,
 )
@@ -43,6 +44,7 @@ class Trace:
         self.model = model
         self.query = query
         self.categorized: Categorized | None = None
+        self.explanation: Explanation | None = None
         self.chosen: Chosen | None = None
         self.attempts: list[Attempt] = []
         self.drafts: list[DraftSeen] = []
@@ -103,6 +105,7 @@ class Trace:
             model=self.model,
             query=self.query,
             categorize=self.categorized,
+            explanation=self.explanation,
             choose=self.chosen,
             attempts=tuple(self.attempts),
             drafts=tuple(self.drafts),

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from routers.calibrate import Probabilities
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["MAX_POSTERIOR", "Gate", "GateReading", "Signal", "gate_threshold"]
+__all__ = ["MAX_POSTERIOR", "Gate", "GateReading", "Signal", "SignalReading", "gate_threshold"]
 
 MAX_POSTERIOR = "max_posterior"
 """Name of the test where there is no evidence: the largest probability of the posterior is below the threshold."""
@@ -42,6 +42,15 @@ class Signal:
     name: str
     centre: float
     spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class SignalReading:
+    """One signal of one query. standard: its distance from what is usual, in spreads; the mean of all is weighed."""
+
+    name: str
+    value: float
+    standard: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,11 @@ class Gate:
         if self.signals and seen is not None:
             fired = self.signals[int(self._standard(seen)[0].argmin())].name
         return GateReading(fired, value, self.threshold)
+
+    def weighed(self, evidence: FloatArray) -> tuple[SignalReading, ...]:
+        """Each signal of one query. evidence: [signals]."""
+        named = zip(self.signals, evidence, self._standard(evidence[None])[0], strict=True)
+        return tuple(SignalReading(signal.name, float(value), float(standard)) for signal, value, standard in named)
 
     def _standard(self, evidence: FloatArray) -> Probabilities:
         centre, spread = ([getattr(signal, part) for signal in self.signals] for part in ("centre", "spread"))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from routers.calibrate import Probabilities, conformal_sets, softmax
-from routers.classify.protocol import CategoryClassifier, Evident
+from routers.classify.contribution import most_telling, total
+from routers.classify.protocol import CategoryClassifier, Evident, Explained
 from routers.embedding.protocol import FloatArray
+from routers.explanation import Explanation
 from routers.gate import Gate, GateReading
 
 __all__ = ["Router", "Routing"]
@@ -59,6 +61,32 @@ class Router:
         posterior = softmax(logits, self.temperature)
         inside = conformal_sets(posterior, self.qhat)
         return [self._routing(*parts) for parts in zip(posterior, inside, evidence, strict=True)]
+
+    def explain(self, text: str, *, most: int = 3) -> Explanation:
+        """Why `classify` says what it says of a text. Blocking, and dearer than classifying.
+
+        most: contributions of a kind (words, examples, ...) that stand by themselves; the others are one, so that all
+        of them add up.
+        """
+        logits, (evidence,) = self._read([text])
+        (row,) = softmax(logits, self.temperature)
+        first, second = (int(column) for column in np.argsort(-row, kind="stable")[:2])
+        top, runner_up = self.classifier.classes_[first], self.classifier.classes_[second]
+        explained = self.classifier if isinstance(self.classifier, Explained) else None
+        parts = explained.explain(text, (top, runner_up)) if explained else ()
+        sums = total(parts) if parts else (0.0, 0.0)
+        return Explanation(
+            top=top,
+            runner_up=runner_up,
+            margin=float(row[first] - row[second]),
+            margin_logit=float(logits[0, first]) - float(logits[0, second]),
+            unit=explained.unit if explained else None,
+            top_score=sums[0],
+            runner_up_score=sums[1],
+            contributions=most_telling(parts, most=most),
+            gate=self.gate.read(row, evidence),
+            signals=() if evidence is None else self.gate.weighed(evidence),
+        )
 
     def _read(self, texts: Sequence[str]) -> tuple[FloatArray, Sequence[FloatArray | None]]:
         if self.gate.signals and isinstance(self.classifier, Evident):

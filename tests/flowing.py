@@ -96,7 +96,7 @@ async def flowing(
         qhat=0.5,
         general="general",
     )
-    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000)
+    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
     async with registry.background.open(), anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(

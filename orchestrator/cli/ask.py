@@ -64,19 +64,23 @@ def ask(  # noqa: PLR0917 - typer's arguments
         raise RunError(answer.error)
 
 
-def route(
+def route(  # noqa: PLR0917 - typer's arguments
     query: Query,
     config: ConfigOption = Path("experts.yaml"),
     model: Annotated[str, typer.Option("--model", "-m", help="auto, fuse, or the id of an expert.")] = "auto",
+    explain: Annotated[bool, typer.Option("--explain", help="Also show what decided the category.")] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would be done with a query, without asking any expert.
 
-    Example: orchestrator route "how do I proof dough in a cold kitchen"
+    Example: orchestrator route "how do I proof dough in a cold kitchen" --explain
     """
     text = _text(query)
-    decision = _route_service(url, text, model) if url else anyio.run(_route_here, config, text, model)
+    if url:
+        decision = _route_service(url, text, model, explain=explain)
+    else:
+        decision = anyio.run(_route_here, config, text, model, explain)
     if as_json:
         print(decision.model_dump_json(indent=2))
     else:
@@ -123,11 +127,11 @@ async def _ask_here(config: Path, query: str, model: str, quiet: bool) -> _Answe
         )
 
 
-async def _route_here(config: Path, query: str, model: str) -> Decision:
+async def _route_here(config: Path, query: str, model: str, explain: bool) -> Decision:  # noqa: FBT001 - anyio.run
     async with _engine(config) as engine:
         body = {"messages": [{"role": "user", "content": query}]}
         request, trace = engine.pipeline.request(body, model=model)
-        await engine.pipeline.route(request, trace)
+        await engine.pipeline.route(request, trace, explain=explain)
         trace.close()
         return trace.decision()
 
@@ -152,8 +156,9 @@ def _ask_service(url: str, query: str, model: str) -> _Answer:
     )
 
 
-def _route_service(url: str, query: str, model: str) -> Decision:
-    return Decision.model_validate(_post(url, "/v1/route", {"query": query, "model": model}).body)
+def _route_service(url: str, query: str, model: str, *, explain: bool) -> Decision:
+    sent = {"query": query, "model": model, **({"explain": True} if explain else {})}
+    return Decision.model_validate(_post(url, "/v1/route", sent).body)
 
 
 @dataclass(frozen=True, slots=True)

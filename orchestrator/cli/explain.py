@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from orchestrator.decision import Attempt, Categorized, Chosen, Consensus, Decision, DraftSeen, TokenCount, Verdict
+from orchestrator.decision import (
+    Attempt,
+    Categorized,
+    Chosen,
+    Consensus,
+    Decision,
+    DraftSeen,
+    Explanation,
+    TokenCount,
+    Verdict,
+)
 
 __all__ = ["decision_tree"]
 
@@ -21,6 +33,8 @@ def decision_tree(decision: Decision) -> Tree:
         tree.add(_head("query", _short(decision.query)))
     if decision.categorize:
         _categorize(tree, decision.categorize)
+    if decision.explanation:
+        _explanation(tree, decision.explanation)
     if decision.choose:
         _choose(tree, decision.choose)
     if decision.attempts:
@@ -44,6 +58,7 @@ def _categorize(tree: Tree, stage: Categorized) -> None:
         return
     sure = f" ({stage.confidence:.2f})" if stage.confidence is not None else ""
     reason = f", {stage.reason}" if stage.reason else ""
+    reason += ", remembered" if stage.cached else ""
     branch = tree.add(_head("categorize", f"{stage.category}{sure}{reason}, {stage.took_ms:.1f} ms", style="cyan"))
     for row in stage.posterior[:MOST_CATEGORIES]:
         bar = "█" * round(row.probability * BAR_WIDTH)
@@ -52,6 +67,32 @@ def _categorize(tree: Tree, stage: Categorized) -> None:
     if stage.gate:
         outcome = f"fired: {stage.gate.fired}" if stage.gate.fired else "passed"
         branch.add(Text(f"gate {outcome} (value {stage.gate.value:.3f}, threshold {stage.gate.threshold:.3f})"))
+
+
+def _explanation(tree: Tree, found: Explanation) -> None:
+    ahead = f"{found.top} before {found.runner_up} by {found.margin:.3f} (logits: {found.margin_logit:.2f})"
+    branch = tree.add(_head("because", ahead, style="cyan"))
+    if found.contributions:
+        branch.add(_contributions(found))
+    else:
+        branch.add(Text("this kind of classifier does not say what it went by"))
+    for signal in found.signals:
+        branch.add(Text(f"gate signal {signal.name}: {signal.value:.3f}, {signal.standard:+.2f} from what is usual"))
+
+
+def _contributions(found: Explanation) -> Table:
+    """Each part with what it adds to both scores, the most telling first, and the sums."""
+    numbers = [(part.top, part.runner_up, part.top - part.runner_up) for part in found.contributions]
+    sums = (found.top_score, found.runner_up_score, found.top_score - found.runner_up_score)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(f"adds to the {found.unit} of", overflow="fold")
+    for name in (found.top, found.runner_up, "difference"):
+        table.add_column(Text(name), justify="right")
+    for part, values in zip(found.contributions, numbers, strict=True):
+        name = f"{part.part} {part.name!r}" if part.part in {"word", "letters"} else part.name
+        table.add_row(Text(_short(name)), *(f"{value:+.3f}" for value in values))
+    table.add_row("sum", *(f"{value:+.3f}" for value in sums), style="bold")
+    return table
 
 
 def _choose(tree: Tree, stage: Chosen) -> None:

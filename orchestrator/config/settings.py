@@ -128,6 +128,9 @@ class Routing(Settings):
         gt=0,
         description="the classifier's deadline, its queue included; then the query goes to `general`",
     )
+    cache: int = Field(
+        default=10_000, ge=0, description="how many of the latest queries' categories are remembered; 0 for none"
+    )
 
 
 class Budget(Settings):

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from orchestrator.errors import InvalidRequest, RequestTooLarge, WrongMediaType
 
-__all__ = ["chat_body", "chat_model", "integer", "json_body"]
+__all__ = ["chat_body", "chat_model", "integer", "json_body", "switch"]
 
 DEFAULT_MODEL = "auto"
 
@@ -75,6 +75,14 @@ def integer(body: Mapping[str, Any], name: str, *, default: int, least: int, mos
     value = body.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InvalidRequest(f"{name!r} must be a whole number from {least} to {most}.", param=name)
+    return value
+
+
+def switch(body: Mapping[str, Any], name: str) -> bool:
+    """A field of the body that is true or false; false where it is missing."""
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name!r} must be true or false.", param=name)
     return value
 
 

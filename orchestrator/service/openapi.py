@@ -46,7 +46,12 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
 ROUTE_BODY = _body(
     {
         "type": "object",
-        "properties": {"query": {"type": "string"}, "messages": _MESSAGES, "model": _MODEL},
+        "properties": {
+            "query": {"type": "string"},
+            "messages": _MESSAGES,
+            "model": _MODEL,
+            "explain": {"type": "boolean", "default": False, "description": "say what decided the category"},
+        },
         "additionalProperties": True,
     }
 )

@@ -16,7 +16,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
 from orchestrator.experts import Searcher, State
 from orchestrator.fleet.registry import Registry
-from orchestrator.service.body import chat_body, chat_model, integer, json_body
+from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch
 from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
 from orchestrator.types import Passage
@@ -101,7 +101,8 @@ async def model(http: Request, model: Annotated[str, Path(description="an alias 
 async def route(http: Request) -> Decision:
     """What would be done with a request, without asking any expert: the first two stages, live.
 
-    Takes a chat body, or {"query": "..."}.
+    Takes a chat body, or {"query": "..."}. With {"explain": true} the decision has an `explanation`: what of the query
+    and of the learned examples decided between the likeliest category and the next.
     """
     engine = _engine(http)
     body = await json_body(http, limit=engine.config.serve.max_body_bytes)
@@ -111,7 +112,7 @@ async def route(http: Request) -> Decision:
             raise InvalidRequest("Give 'query' (a non-empty string) or 'messages'.", param="query")
         body = {**body, "messages": [{"role": "user", "content": query}]}
     request, trace = engine.pipeline.request(chat_body(body), model=chat_model(body))
-    await engine.pipeline.route(request, trace)
+    await engine.pipeline.route(request, trace, explain=switch(body, "explain"))
     trace.close()
     return trace.decision()
 

@@ -1,19 +1,25 @@
 """Stage 1: which kind of query is this? Asks the router, and outlives its failure.
 
 The classifier has a deadline of its own, its queue included, and a breaker: while it is broken or late, queries
-go to the general category at once and the decision says so.
+go to the general category at once and the decision says so. What it said of the latest queries is remembered.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
 import anyio
 import structlog
+from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from orchestrator.batching import Batcher
-from orchestrator.decision import Categorized, Gate, Probability
+from orchestrator.decision import Categorized, Contribution, Explanation, Gate, Probability, Signal
+from orchestrator.decision_cache import DecisionCache
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.trace import Stopwatch
+from routers import explanation
 from routers.router import Router, Routing
 
 __all__ = ["Categorizer"]
@@ -22,13 +28,22 @@ log = structlog.get_logger()
 
 
 class Categorizer:
-    """Classifies queries with one router, within `deadline_s` each."""
+    """Classifies queries with one router, within `deadline_s` each; remembers the latest `remembered`, 0 for none."""
 
-    def __init__(self, router: Router, *, deadline_s: float, breaker: Breaker | None = None) -> None:
-        self.router = router
+    def __init__(
+        self, router: Router, *, deadline_s: float, breaker: Breaker | None = None, remembered: int = 0
+    ) -> None:
         self._deadline_s = deadline_s
         self._breaker = breaker or Breaker(failures=5, open_s=10.0)
-        self._batches: Batcher[str, Routing] = Batcher(router.classify)
+        self._remembered = remembered
+        self._batches: Batcher[str, Routing] = Batcher(self._classify)
+        self._one_explanation = anyio.CapacityLimiter(1)
+        self.use(router)
+
+    def use(self, router: Router) -> None:
+        """Classify with this router from now on; what others said is forgotten."""
+        self.router = router
+        self._cache = DecisionCache(self._remembered, categories=len(router.categories))
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled."""
@@ -39,6 +54,31 @@ class Categorizer:
         watch = Stopwatch()
         if not query:
             return self._degraded("the request has no text to classify", watch)
+        # A router that comes while this query waits has a cache of its own: this one's answer never gets into that.
+        cache = self._cache
+        key = cache.key(query)
+        if key is not None and (known := cache.get(key)):
+            return known.model_copy(update={"cached": True, "took_ms": watch.ms})
+        fresh = await self._asked(query, watch)
+        if key is not None and fresh.method == "router":
+            cache.put(key, fresh)
+        return fresh
+
+    async def explain(self, query: str) -> Explanation | None:
+        """What decided the category of a query; None when it could not be had within the deadline."""
+        try:
+            with anyio.move_on_after(self._deadline_s):
+                found = await to_thread.run_sync(
+                    self.router.explain, query, limiter=self._one_explanation, abandon_on_cancel=True
+                )
+                return _explanation(found)
+        except Exception as error:  # noqa: BLE001 - supervised border: the decision stands without its explanation
+            log.warning("explanation.failed", error=repr(error))
+            return None
+        log.warning("explanation.late", deadline_ms=self._deadline_s * 1000)
+        return None
+
+    async def _asked(self, query: str, watch: Stopwatch) -> Categorized:
         if not self._breaker.allows():
             return self._degraded("the classifier failed repeatedly and is left alone for a while", watch)
         routing: Routing | None = None
@@ -55,6 +95,9 @@ class Categorizer:
         self._breaker.succeeded()
         return _categorized(routing, watch)
 
+    def _classify(self, queries: Sequence[str]) -> Sequence[Routing]:
+        return self.router.classify(queries)
+
     def _degraded(self, reason: str, watch: Stopwatch) -> Categorized:
         return Categorized(method="degraded", category=self.router.general, reason=reason, took_ms=watch.ms)
 
@@ -70,4 +113,21 @@ def _categorized(routing: Routing, watch: Stopwatch) -> Categorized:
         gate=Gate(fired=routing.gate.fired, value=routing.gate.value, threshold=routing.gate.threshold),
         reason=f"gate: {routing.gate.fired}" if routing.gate.fired else "",
         took_ms=watch.ms,
+    )
+
+
+def _explanation(found: explanation.Explanation) -> Explanation:
+    return Explanation(
+        top=found.top,
+        runner_up=found.runner_up,
+        margin=found.margin,
+        margin_logit=found.margin_logit,
+        unit=found.unit,
+        top_score=found.top_score,
+        runner_up_score=found.runner_up_score,
+        contributions=tuple(
+            Contribution(part=part.part, name=part.name, top=part.values[0], runner_up=part.values[1])
+            for part in found.contributions
+        ),
+        signals=tuple(Signal(**asdict(signal)) for signal in found.signals),
     )

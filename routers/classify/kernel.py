@@ -7,7 +7,7 @@ same however many examples there were: with at most as many examples as landmark
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,7 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import spotri
 
 from routers.calibrate import IntArray, softmax
+from routers.classify.contribution import Contribution, of_examples, of_pieces, whatever_the_text
 from routers.classify.ngrams import NGrams
 from routers.classify.protocol import State
 from routers.embedding.layered import layered, views_of
@@ -48,6 +49,7 @@ class KernelClassifier:
     classes_: tuple[str, ...]
     centre_: FloatArray
     landmarks_: FloatArray
+    owner_: IntArray
     near_: FloatArray
     sparse_: FloatArray
 
@@ -66,6 +68,8 @@ class KernelClassifier:
         self._ridge, self._nearness, self._gamma = ridge, nearness, gamma
         self._landmarks, self._most_examples = landmarks, most_examples
         self._ngrams = NGrams()
+
+    unit: Literal["logit", "score"] = "score"
 
     signals = ("score", "nearness")
     """The largest score, and the mean cosine to the five nearest landmarks in the final view."""
@@ -129,15 +133,38 @@ class KernelClassifier:
         """float32 [n, n_categories], uncalibrated."""
         return _logits(self.scores(texts))
 
+    def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
+        """What the learned examples of each category and each piece of the text add to the `scores`.
+
+        Even an example that has nothing in common with the text (cosine 0 in every view) is not infinitely far: what
+        all of them would add so is the same for any text and stands by itself; examples have what is beyond it.
+        """
+        columns = [self.classes_.index(name) for name in categories]
+        views = self._centred(self._embedder.embed([text]))
+        near = self._near(views)[0].astype(np.float64)
+        far = self._views * self._nearness * np.exp(-2 * self._gamma)
+        weights = self.near_[:, columns].astype(np.float64)
+        pieces, shares = self._ngrams.pieces(text)
+        likeness = self.landmarks_[0] @ views[0][0]
+        return (
+            whatever_the_text(far * weights.sum(axis=0)),
+            *of_examples((near - far)[:, None] * weights, self.owner_, likeness=likeness, classes=self.classes_),
+            *of_pieces(pieces, shares.astype(np.float64) @ self.sparse_[:, columns]),
+        )
+
     def posterior(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], rows sum to 1, uncalibrated."""
         return softmax(self.logits(texts)).astype(np.float32)
 
     def state(self) -> State:
-        """`centre` [views, d], `landmarks` [views, m, d], `near` [m, k], `sparse` [v, k], and those of the n-grams."""
+        """`centre` [views, d], `landmarks` [views, m, d], `near` [m, k], `sparse` [v, k], and those of the n-grams.
+
+        `owner` [m] has the column of each landmark's category.
+        """
         return {
             "centre": self.centre_,
             "landmarks": self.landmarks_,
+            "owner": self.owner_.astype(np.float32),
             "near": self.near_,
             "sparse": self.sparse_,
             **self._ngrams.state(),
@@ -155,7 +182,7 @@ class KernelClassifier:
 
     def restore(self, classes: Sequence[str], state: State) -> Self:
         """Become what `state` describes; raises ValueError when it does not fit the classes or the embedder."""
-        missing = {"centre", "landmarks", "near", "sparse", "columns", "idf", "words"} ^ set(state)
+        missing = {"centre", "landmarks", "owner", "near", "sparse", "columns", "idf", "words"} ^ set(state)
         if missing:
             raise ValueError(f"tensors missing or unknown: {', '.join(sorted(missing))}")
         if not all(np.isfinite(tensor).all() for tensor in state.values()):
@@ -166,15 +193,19 @@ class KernelClassifier:
         expected = {
             "centre": (self._views, size),
             "landmarks": (self._views, marks, size),
+            "owner": (marks,),
             "near": (marks, len(classes)),
             "sparse": (len(state["columns"]), len(classes)),
         }
         found = {name: state[name].shape for name in expected}
         if found != expected:
             raise ValueError(f"expected tensors {expected}, found {found}")
+        if not np.isin(state["owner"], np.arange(len(classes))).all():
+            raise ValueError("the tensor 'owner' names categories that there are not")
         self.classes_ = tuple(classes)
+        self.owner_ = state["owner"].astype(np.intp)
         self.centre_, self.landmarks_, self.near_, self.sparse_ = (
-            np.ascontiguousarray(state[name], dtype=np.float32) for name in expected
+            np.ascontiguousarray(state[name], dtype=np.float32) for name in ("centre", "landmarks", "near", "sparse")
         )
         return self
 
@@ -185,9 +216,10 @@ class KernelClassifier:
         chosen = [texts[row] for row in kept]
         column = {label: number for number, label in enumerate(self.classes_)}
         targets = np.full((len(kept), len(self.classes_)), -1, dtype=np.float32)
-        targets[np.arange(len(kept)), [column[labels[row]] for row in kept]] = 1
+        owner = np.asarray([column[labels[row]] for row in kept], dtype=np.intp)
+        targets[np.arange(len(kept)), owner] = 1
         views = self._views_of(chosen)
-        self._mark(views)
+        self._mark(views, owner)
         near, onto_landmarks = self._projected(self._near(views))
         sparse = self._ngrams.fit_transform(chosen)
         gram = (sparse @ sparse.T).toarray()
@@ -223,10 +255,11 @@ class KernelClassifier:
         self.centre_ = blocks.mean(axis=1) if self._views > 1 else np.zeros_like(blocks[:, 0])
         return _unit(blocks - self.centre_[:, None])
 
-    def _mark(self, views: FloatArray) -> None:
-        """Choose the landmarks."""
+    def _mark(self, views: FloatArray, owner: IntArray) -> None:
+        """Choose the landmarks, and note their categories."""
         self._marked = np.sort(np.random.default_rng(SEED).permutation(views.shape[1])[: self._landmarks])
         self.landmarks_ = np.ascontiguousarray(views[:, self._marked])
+        self.owner_ = owner[self._marked]
 
     def _centred(self, rows: FloatArray) -> FloatArray:
         return _unit(_blocks(rows, self._views) - self.centre_[:, None])

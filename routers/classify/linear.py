@@ -1,12 +1,13 @@
 """Multinomial logistic regression on text embeddings: one matrix product once it is learned."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from routers.calibrate import softmax
+from routers.classify.contribution import Contribution, whatever_the_text
 from routers.classify.protocol import State
 from routers.embedding.protocol import Embedder, FloatArray
 
@@ -23,6 +24,7 @@ class LinearClassifier:
     classes_: tuple[str, ...]
     coef_: FloatArray
     intercept_: FloatArray
+    unit: Literal["logit", "score"] = "logit"
 
     def __init__(self, embedder: Embedder, *, c: Annotated[float, Field(gt=0)] = 10.0) -> None:
         self._embedder = embedder
@@ -50,6 +52,15 @@ class LinearClassifier:
     def posterior(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], rows sum to 1, uncalibrated."""
         return softmax(self.logits(texts)).astype(np.float32)
+
+    def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
+        """Two parts: an embedding is one thing, and no share of it belongs to a word."""
+        columns = [self.classes_.index(name) for name in categories]
+        (meaning,) = self._embedder.embed([text]) @ self.coef_[columns].T
+        return (
+            Contribution("meaning", "the meaning of the text", tuple(map(float, meaning))),
+            whatever_the_text(self.intercept_[columns]),
+        )
 
     def state(self) -> State:
         """`coef` float32 [n_categories, dim] and `intercept` float32 [n_categories]."""

@@ -5,15 +5,17 @@ that it is exact as a float32, and a trained router holds no text of its example
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import block_diag, csr_array, hstack
 
 from routers.calibrate import IntArray
+from routers.classify.contribution import Part
 from routers.embedding.protocol import FloatArray
 
 __all__ = ["NGrams"]
@@ -72,6 +74,25 @@ class NGrams:
         ]
         return csr_array(hstack(blocks, format="csr"))
 
+    def pieces(self, text: str) -> tuple[list[tuple[Part, str]], csr_array]:
+        """The words of a text by name, and what each holds of its row: float32 [pieces, v], adding up to `transform`.
+
+        Words and pairs of words stand by themselves, character n-grams with the word in which they are. Names are as
+        the text is read: small letters, and 0 for any digit.
+        """
+        words, characters = self._hashing
+        shown = _shown(text)
+        spelt = Counter(shown.split())
+        said = Counter(words.build_analyzer()(shown))
+        spelling = characters.build_analyzer()
+        whole, split = self.transform([text]).toarray()[0], self.words_
+        blocks = [
+            _shared([[name] * count for name, count in said.items()], self.columns_[:split], whole[:split]),
+            _shared([spelling(name) * count for name, count in spelt.items()], self.columns_[split:], whole[split:]),
+        ]
+        named: list[tuple[Part, str]] = [*(("word", name) for name in said), *(("letters", name) for name in spelt)]
+        return named, csr_array(block_diag(blocks, format="csr"))
+
     def state(self) -> Mapping[str, FloatArray]:
         """As float32 tensors: `columns` [v] (exact, they are below 2**24), `idf` [v], `words` [1]."""
         return {
@@ -89,7 +110,7 @@ class NGrams:
         return self
 
     def _counted(self, texts: Sequence[str]) -> tuple[csr_array, csr_array]:
-        shown = [DIGIT.sub("0", text[:MOST_CHARACTERS].lower()) for text in texts]
+        shown = [_shown(text) for text in texts]
         words, characters = self._hashing
         return words.transform(shown), characters.transform(shown)
 
@@ -104,14 +125,42 @@ class NGrams:
         )
 
 
-def _weighted(counts: csr_array, columns: npt.NDArray[np.int64], idf: FloatArray) -> csr_array:
-    """The known columns of `counts`, as (1 + log count) idf, rows scaled to unit length."""
+def _shown(text: str) -> str:
+    """As n-grams are taken from it."""
+    return DIGIT.sub("0", text[:MOST_CHARACTERS].lower())
+
+
+def _shared(held: Sequence[Sequence[str]], columns: npt.NDArray[np.int64], whole: FloatArray) -> csr_array:
+    """The weights `whole` [v] of a text's n-grams, split between the pieces that hold them: float32 [pieces, v].
+
+    held: the n-grams of each piece, as often as the text has them. One that several pieces hold is split by how often
+    each does.
+    """
+    from sklearn.feature_extraction import FeatureHasher  # noqa: PLC0415 - as below
+
+    if not held:
+        return _rows(whole[:0], (np.arange(0), np.arange(0)), shape=(0, len(columns)))
+    hasher = FeatureHasher(n_features=BUCKETS, input_type="string", alternate_sign=False, dtype=np.float32)
+    counts = csr_array(hasher.transform(held))
+    rows, place, known = _placed(counts, columns)
+    often = counts.data[known]
+    share = often / np.bincount(place, weights=often, minlength=len(columns))[place]
+    return _rows((share * whole[place]).astype(np.float32), (rows, place), shape=(len(held), len(columns)))
+
+
+def _placed(counts: csr_array, columns: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray, npt.NDArray[np.bool_]]:
+    """Row and place in `columns` of each count whose hash is known, and which those are."""
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     if not len(columns):
-        return _rows(np.zeros(0, dtype=np.float32), (rows[:0], rows[:0]), shape=(counts.shape[0], 0))
+        return rows[:0], rows[:0], np.zeros(len(rows), dtype=np.bool_)
     place = np.minimum(np.searchsorted(columns, counts.indices), len(columns) - 1)
     known = columns[place] == counts.indices
-    rows, place = rows[known], place[known]
+    return rows[known], place[known], known
+
+
+def _weighted(counts: csr_array, columns: npt.NDArray[np.int64], idf: FloatArray) -> csr_array:
+    """The known columns of `counts`, as (1 + log count) idf, rows scaled to unit length."""
+    rows, place, known = _placed(counts, columns)
     values = (1 + np.log(counts.data[known])) * idf[place]
     length = np.sqrt(np.bincount(rows, weights=values**2, minlength=counts.shape[0]))
     values = (values / length[rows]).astype(np.float32)

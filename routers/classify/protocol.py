@@ -1,15 +1,16 @@
 """What a category classifier is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from routers.calibrate import IntArray
+from routers.classify.contribution import Contribution
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "State"]
+__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State"]
 
 State = Mapping[str, npt.NDArray[np.float32]]
 """A fitted classifier as named tensors, ready for a safetensors file."""
@@ -70,4 +71,18 @@ class Evident(Protocol):
 
     def cross_read(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> tuple[FloatArray, FloatArray]:
         """Fit on everything; both as each text would get them without its fold."""
+        ...
+
+
+@runtime_checkable
+class Explained(Protocol):
+    """A classifier that can say what its answer is made of.
+
+    unit: what the contributions add up to, the logit itself or a score that the logit is a rising function of.
+    """
+
+    unit: Literal["logit", "score"]
+
+    def explain(self, text: str, categories: Sequence[str]) -> Sequence[Contribution]:
+        """Parts whose values add up to the score of each of these categories, in any order; at least one."""
         ...

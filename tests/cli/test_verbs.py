@@ -154,6 +154,17 @@ def test_route_explains_as_a_tree_and_as_json(trained: Path) -> None:
     assert decision["attempts"] == []
 
 
+def test_route_shows_what_decided_where_it_is_asked_to(trained: Path) -> None:
+    """A table that adds up; without the option there is none."""
+    asked = orchestrator("route", "please add one and two", "--explain", cwd=trained)
+    decision = json.loads(orchestrator("route", "please add one and two", "--explain", "--json", cwd=trained).stdout)
+    plain = orchestrator("route", "please add one and two", cwd=trained)
+    found = decision["explanation"]
+    assert "because     sums before tales by " in asked.stdout
+    assert f"{found['top_score'] - found['runner_up_score']:+.3f}" in asked.stdout
+    assert "because" not in plain.stdout
+
+
 def test_asking_a_dead_expert_fails_with_its_reason(trained: Path) -> None:
     """Exit status 1; the server's program that does not exist is named; nothing hangs."""
     done = orchestrator("ask", "add one and two", cwd=trained)

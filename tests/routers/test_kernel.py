@@ -83,7 +83,7 @@ def test_held_out_scores_are_those_of_a_fit_without_the_fold(landmarks: int, mon
         rows = np.flatnonzero(fold != number)
         part = KernelClassifier(WordEmbedder(), landmarks=len(marks[0]))
         part._ngrams = Fixed().restore(ngrams.state())
-        monkeypatch.setattr(part, "_mark", lambda _views, part=part: setattr(part, "landmarks_", marks))
+        monkeypatch.setattr(part, "_mark", lambda _views, _owner, part=part: setattr(part, "landmarks_", marks))
         if landmarks > len(TEXTS):  # exact: the fold's own rows are its landmarks
             monkeypatch.undo()
             part = KernelClassifier(WordEmbedder(), landmarks=landmarks)
