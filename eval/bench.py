@@ -84,7 +84,7 @@ def _print(figures: dict[str, float], yardstick_s: float) -> None:
     table = Table("figure", "value", "x yardstick", caption=f"yardstick: {YARDSTICK}: {yardstick_s:.1f} s")
     for name, value in figures.items():
         ratio = f"{value / yardstick_s:.2f}" if name.endswith("(s)") else ""
-        table.add_row(name, f"{value:.2f}" if ratio else f"{value:.0f}", ratio)
+        table.add_row(name, f"{value:.2f}" if ratio else f"{value:.0f}" if value > 1 else f"{value:.2g}", ratio)
     Console().print(table)
 
 

@@ -16,7 +16,7 @@ from orchestrator.decision import Categorized
 __all__ = ["DecisionCache", "query_key"]
 
 MOST_ROWS = 1_000_000
-"""Rows of posteriors held in all, about 84 bytes each: with a thousand categories that is the bound."""
+"""Rows of posteriors held in all, about 84 bytes each: with hundreds of categories this is the bound."""
 
 MOST_CHARACTERS = 20_000
 """Longer queries are not remembered: they hardly come twice, and hashing them would hold up the event loop."""
@@ -32,13 +32,11 @@ def query_key(query: str) -> bytes | None:
 
 
 class DecisionCache:
-    """The first stage of the latest `size` queries, the longest unused forgotten first. For any thread.
+    """The first stage of the latest `size` queries, the longest unused forgotten first. For any thread."""
 
-    categories: how many rows a posterior has.
-    """
-
-    def __init__(self, size: int, *, categories: int) -> None:
-        self._size = min(size, MOST_ROWS // max(categories, 1))
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._rows = 0
         self._known: OrderedDict[bytes, Categorized] = OrderedDict()
         self._lock = Lock()
 
@@ -59,7 +57,10 @@ class DecisionCache:
     def put(self, key: bytes, stage: Categorized) -> None:
         """Remember what a query was classified as."""
         with self._lock:
+            if (old := self._known.pop(key, None)) is not None:
+                self._rows -= len(old.posterior)
             self._known[key] = stage
-            self._known.move_to_end(key)
-            if len(self._known) > self._size:
-                self._known.popitem(last=False)
+            self._rows += len(stage.posterior)
+            while len(self._known) > self._size or self._rows > MOST_ROWS:
+                _, oldest = self._known.popitem(last=False)
+                self._rows -= len(oldest.posterior)

@@ -43,7 +43,7 @@ class Categorizer:
     def use(self, router: Router) -> None:
         """Classify with this router from now on; what others said is forgotten."""
         self.router = router
-        self._cache = DecisionCache(self._remembered, categories=len(router.categories))
+        self._cache = DecisionCache(self._remembered)
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Work until cancelled."""

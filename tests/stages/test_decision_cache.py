@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import decision_cache
-from orchestrator.decision import Categorized
+from orchestrator.decision import Categorized, Probability
 from orchestrator.decision_cache import DecisionCache, query_key
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.stages.categorize import Categorizer
@@ -137,7 +137,7 @@ async def test_failures_are_not_remembered_and_what_is_known_outlives_them() -> 
 
 def test_the_longest_unused_is_forgotten_first() -> None:
     """Never more than the size."""
-    cache, stages = DecisionCache(2, categories=3), {name: _stage(name) for name in "abc"}
+    cache, stages = DecisionCache(2), {name: _stage(name) for name in "abc"}
     keys = {name: cache.key(name) or b"" for name in "abc"}
     cache.put(keys["a"], stages["a"])
     cache.put(keys["b"], stages["b"])
@@ -149,16 +149,17 @@ def test_the_longest_unused_is_forgotten_first() -> None:
 def test_many_categories_make_it_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is bounded in the end is memory."""
     monkeypatch.setattr(decision_cache, "MOST_ROWS", 100)
-    cache = DecisionCache(10_000, categories=25)
-    for number in range(9):
-        cache.put(cache.key(str(number)) or b"", _stage("a"))
-    assert len(cache) == 4
-    assert DecisionCache(10_000, categories=1000).key("a") is None
+    cache = DecisionCache(10_000)
+    for number in [*range(9), 8, 8]:
+        cache.put(cache.key(str(number)) or b"", _stage("a", rows=25))
+    assert [cache.get(cache.key(str(number)) or b"") is not None for number in range(9)] == [False] * 5 + [True] * 4
+    cache.put(cache.key("too many") or b"", _stage("a", rows=101))
+    assert len(cache) == 0
 
 
 def test_threads_may_share_it() -> None:
     """Four at once, more queries than room; none fails and the bound holds."""
-    cache, failures = DecisionCache(50, categories=1), []
+    cache, failures = DecisionCache(50), []
 
     def work(seed: int) -> None:
         try:
@@ -192,5 +193,6 @@ def test_a_very_long_query_is_not_remembered() -> None:
     assert query_key("a" * 20_001) is None
 
 
-def _stage(category: str) -> Categorized:
-    return Categorized(method="router", category=category, took_ms=0.0)
+def _stage(category: str, *, rows: int = 1) -> Categorized:
+    posterior = (Probability(category=category, probability=1.0),) * rows
+    return Categorized(method="router", category=category, posterior=posterior, took_ms=0.0)
