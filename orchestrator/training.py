@@ -1,20 +1,23 @@
-"""From a configuration to a trained router and back: which examples, which folder, does it still fit."""
+"""From a configuration to a trained router and back: which examples, which grades, which folder, does it still fit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.config import Config
+from orchestrator.graded import graded_of, learned_from, why_learn
 from routers import artifact
 from routers.embedding import Embedder
 from routers.errors import ArtifactError, TrainingError
 from routers.examples import Example, distinct, examples_sha256, read_examples
+from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 from routers.train import Progress, train
 from routers.trained import Trained
 
-__all__ = ["Progress", "examples_of", "load_router", "train_router", "why_train"]
+__all__ = ["Progress", "examples_of", "load_mapping", "load_router", "train_router", "why_train"]
 
 
 def examples_of(config: Config, file: Path | None = None) -> list[Example]:
@@ -34,14 +37,25 @@ def examples_of(config: Config, file: Path | None = None) -> list[Example]:
 
 
 def train_router(
-    config: Config, embedder: Embedder, *, file: Path | None = None, seed: int = 0, progress: Progress | None = None
+    config: Config,
+    embedder: Embedder,
+    *,
+    file: Path | None = None,
+    scores: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train on the configuration's examples and save the artifact where the configuration wants it.
 
+    file, scores: examples and graded outcomes, instead of `routing.examples` and `routing.scores`. Where there are
+    graded outcomes, the mapping is learned from them.
+
     Raises:
-        TrainingError: the examples do not suffice or do not fit the categories.
+        TrainingError: the examples or the graded outcomes do not suffice, or do not fit the configuration.
+        InfeasibleBudget: no mapping keeps within the budget.
 
     """
+    graded = graded_of(config, scores)
     trained = train(
         examples_of(config, file),
         categories=tuple(config.categories),
@@ -53,6 +67,8 @@ def train_router(
         seed=seed,
         progress=progress,
     )
+    if graded is not None:
+        trained = replace(trained, mapping=learned_from(config, graded, trained.router, seed=seed))
     artifact.save(trained, config.path(config.routing.artifact), embedder=config.embedder)
     return trained
 
@@ -68,10 +84,21 @@ def load_router(config: Config, embedder: Embedder) -> Router:
     return artifact.load(folder, embedder=embedder, categories=tuple(config.categories), general=config.general)
 
 
+def load_mapping(config: Config) -> LearnedMapping | None:
+    """The mapping that was learned with the configuration's router, if one was.
+
+    Raises:
+        ArtifactError: none there, or damaged.
+
+    """
+    return artifact.load_mapping(config.path(config.routing.artifact))
+
+
 def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
     """Why a router has to be trained before this configuration can be served; empty when one fits.
 
-    A router fits when it loads, and was trained on the examples and with the settings as they are now.
+    A router fits when it loads, and was trained on the examples and with the settings as they are now; so does the
+    mapping beside it.
     """
     try:
         manifest = artifact.read_manifest(config.path(config.routing.artifact))
@@ -81,6 +108,9 @@ def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
         wanted = (config.routing.classifier, config.routing.alpha, config.routing.false_reject)
         if (manifest.classifier.kind, manifest.report.alpha, manifest.report.false_reject) != wanted:
             return "the settings of 'routing' have changed"
+        if why := why_learn(config, manifest.mapping):
+            return why
+        load_mapping(config)
         load_router(config, load_embedder(config.embedder))
     except (ArtifactError, TrainingError) as error:
         return str(error)
