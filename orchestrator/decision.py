@@ -119,12 +119,17 @@ class Skipped(_Value):
 
 
 class Chosen(_Value):
-    """Stage 2. For `single`, `experts` are in the order in which they are tried; for `fuse` they draft side by side."""
+    """Stage 2. For `single`, `experts` are in the order in which they are tried; for `fuse` they draft side by side.
+
+    cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
+        where no learned plan was.
+    """
 
     plan: Literal["single", "fuse"]
     experts: tuple[str, ...]
     verdict: str | None = None
     skipped: tuple[Skipped, ...] = ()
+    cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str
     took_ms: float
 

@@ -20,15 +20,14 @@ from orchestrator.embedders import Embedders
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
+from orchestrator.plans import Plans
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
-from orchestrator.training import load_router
-from routers.mapping import Mapping as Plans
-from routers.mapping import Plan
+from orchestrator.training import load_mapping, load_router
 
-__all__ = ["Engine", "cache_folder", "experts_of", "plans_of", "running", "site_of"]
+__all__ = ["Engine", "cache_folder", "experts_of", "running", "site_of"]
 
 
 def cache_folder() -> Path:
@@ -80,12 +79,13 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     embedders = embedders or Embedders(config.folder)
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
     router = await to_thread.run_sync(load_router, config, embedder)
+    plans = Plans(config, await to_thread.run_sync(load_mapping, config))
     categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
     async with experts_of(config, embedders) as registry, anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
-            chooser=Chooser(config, plans_of(config), registry),
+            chooser=Chooser(config, plans, registry),
             drafting=Drafting(registry),
             agreement=Agreement(embedders(config.embedder)),
             fusion=config.fusion,
@@ -93,8 +93,3 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
         )
         yield Engine(config=config, registry=registry, pipeline=pipeline)
         group.cancel_scope.cancel()
-
-
-def plans_of(config: Config) -> Plans:
-    """The mapping as the configuration states it: the experts of each category in their order."""
-    return Plans({name: Plan(kind=block.plan, experts=block.experts) for name, block in config.categories.items()})

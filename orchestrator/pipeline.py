@@ -45,15 +45,20 @@ class Pipeline:
         self._fusion = fusion
         self.budget = budget
 
-    def request(self, body: Mapping[str, Any], *, model: str) -> tuple[ChatRequest, Trace]:
+    def request(
+        self, body: Mapping[str, Any], *, model: str, cost_quality: float | None = None
+    ) -> tuple[ChatRequest, Trace]:
         """A checked body on its way in: its deadline starts now.
+
+        cost_quality: 0 to 1, see `ChatRequest`.
 
         Raises:
             UnknownModel: before anything else is done.
 
         """
         self._chooser.check_model(model)
-        request = ChatRequest(body=body, deadline=anyio.current_time() + self.budget.deadline_s)
+        deadline = anyio.current_time() + self.budget.deadline_s
+        request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality)
         return request, Trace(model=model, query=query_of(request.messages))
 
     async def route(self, request: ChatRequest, trace: Trace, *, explain: bool = False) -> Chosen:

@@ -1,22 +1,25 @@
-"""From a configuration to a trained router and back: which examples, which folder, does it still fit."""
+"""From a configuration to a trained router and back: which examples, which grades, which folder, does it still fit."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.config import Config
+from orchestrator.graded import graded_of, learned_from, why_learn
 from routers import artifact
 from routers.classify.parameters import configured
 from routers.embedding import Embedder
 from routers.errors import ArtifactError, TrainingError, UnknownClassifier
 from routers.examples import Example, distinct, examples_sha256, read_examples
+from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 from routers.train import Progress, train
 from routers.trained import Trained
 
-__all__ = ["Progress", "examples_of", "load_router", "train_router", "why_train"]
+__all__ = ["Progress", "examples_of", "load_mapping", "load_router", "train_router", "why_train"]
 
 
 def examples_of(config: Config, file: Path | None = None) -> list[Example]:
@@ -36,15 +39,26 @@ def examples_of(config: Config, file: Path | None = None) -> list[Example]:
 
 
 def train_router(
-    config: Config, embedder: Embedder, *, file: Path | None = None, seed: int = 0, progress: Progress | None = None
+    config: Config,
+    embedder: Embedder,
+    *,
+    file: Path | None = None,
+    scores: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train on the configuration's examples and save the artifact where the configuration wants it.
 
+    file, scores: examples and graded outcomes, instead of `routing.examples` and `routing.scores`. Where there are
+    graded outcomes, the mapping is learned from them.
+
     Raises:
-        TrainingError: the examples do not suffice or do not fit the categories, or the classifier does not take its
-            parameters.
+        TrainingError: the examples or the graded outcomes do not suffice or do not fit the configuration, or the
+            classifier does not take its parameters.
+        InfeasibleBudget: no mapping keeps within the budget.
 
     """
+    graded = graded_of(config, scores)
     trained = train(
         examples_of(config, file),
         categories=tuple(config.categories),
@@ -57,6 +71,8 @@ def train_router(
         seed=seed,
         progress=progress,
     )
+    if graded is not None:
+        trained = replace(trained, mapping=learned_from(config, graded, trained.router, seed=seed))
     artifact.save(trained, config.path(config.routing.artifact), embedder=config.embedder)
     return trained
 
@@ -72,10 +88,21 @@ def load_router(config: Config, embedder: Embedder) -> Router:
     return artifact.load(folder, embedder=embedder, categories=tuple(config.categories), general=config.general)
 
 
+def load_mapping(config: Config) -> LearnedMapping | None:
+    """The mapping that was learned with the configuration's router, if one was.
+
+    Raises:
+        ArtifactError: none there, or damaged.
+
+    """
+    return artifact.load_mapping(config.path(config.routing.artifact))
+
+
 def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
     """Why a router has to be trained before this configuration can be served; empty when one fits.
 
-    A router fits when it loads, and was trained on the examples and with the settings as they are now.
+    A router fits when it loads, and was trained on the examples and with the settings as they are now; so does the
+    mapping beside it.
     """
     try:
         manifest = artifact.read_manifest(config.path(config.routing.artifact))
@@ -89,6 +116,9 @@ def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
         load_router(config, embedder)
         if _parameters(config, embedder) != manifest.classifier.parameters:
             return "the settings of 'routing' have changed"
+        if why := why_learn(config, manifest.mapping):
+            return why
+        load_mapping(config)
     except (ArtifactError, TrainingError, UnknownClassifier) as error:
         return str(error)
     return ""

@@ -20,10 +20,12 @@ class ChatRequest:
         the name under which its server knows it and leaves the rest alone.
     deadline: when the answer must be there, on the clock of `anyio.current_time()`. Retries, fallbacks and
         queues all spend this one.
+    cost_quality: where on the learned frontier to choose, 0 (cheapest) to 1 (best within the budget); None: the best.
     """
 
     body: Mapping[str, Any]
     deadline: float
+    cost_quality: float | None = None
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""A trained router as a folder: `manifest.json` and tensors, hashed; nothing in it is ever unpickled.
+"""A trained router as a folder: `manifest.json`, tensors and a mapping, hashed; nothing in it is ever unpickled.
 
 Knows files. What the manifest means is in `routers.manifest`, how a classifier comes back in its kind.
 """
@@ -22,12 +22,14 @@ from routers.embedding.protocol import Embedder
 from routers.errors import ArtifactError, UnknownClassifier
 from routers.gate import Gate, Signal
 from routers.manifest import AGAIN, FORMAT, MANIFEST, Manifest, library_versions, read_manifest, sealed
+from routers.mapping.learned import LearnedMapping
 from routers.router import Router
-from routers.trained import Trained
+from routers.trained import Mapped, Trained
 
-__all__ = ["TENSORS", "load", "read_manifest", "save"]
+__all__ = ["MAPPING", "TENSORS", "load", "load_mapping", "read_manifest", "save"]
 
 TENSORS = "classifier.safetensors"
+MAPPING = "mapping.json"
 
 
 def save(trained: Trained, folder: Path, *, embedder: str) -> None:
@@ -40,11 +42,13 @@ def save(trained: Trained, folder: Path, *, embedder: str) -> None:
     """
     folder = folder.resolve()  # a link stays a link to the new content
     _refuse_foreign(folder)
-    tensors = save_tensors(dict(trained.router.classifier.state()))
-    manifest = json.dumps(_content(trained, embedder, tensors), indent=2, allow_nan=False).encode() + b"\n"
+    files = {TENSORS: save_tensors(dict(trained.router.classifier.state()))}
+    if trained.mapping is not None:
+        files[MAPPING] = _json(trained.mapping.learned.as_dict())
+    manifest = _json(_content(trained, embedder, files))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _replace(folder, {MANIFEST: manifest, TENSORS: tensors})
+        _replace(folder, {MANIFEST: manifest, **files})
     except OSError as error:
         raise ArtifactError(f"{folder} cannot be written ({error.strerror}); see 'routing.artifact'") from error
 
@@ -73,7 +77,30 @@ def load(
     )
 
 
-def _content(trained: Trained, embedder: str, tensors: bytes) -> Mapping[str, object]:
+def load_mapping(folder: Path) -> LearnedMapping | None:
+    """The learned mapping of a folder, its hash checked; None where training had no graded outcomes.
+
+    Raises:
+        ArtifactError: missing, damaged or edited.
+    """
+    manifest = read_manifest(folder)
+    if manifest.mapping is None:
+        return None
+    path = folder / MAPPING
+    content = _checked(manifest, path)
+    try:
+        return LearnedMapping.from_dict(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path} is not JSON ({error}); {AGAIN}") from error
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}; {AGAIN}") from error
+
+
+def _json(content: Mapping[str, object]) -> bytes:
+    return json.dumps(content, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def _content(trained: Trained, embedder: str, files: Mapping[str, bytes]) -> Mapping[str, object]:
     router = trained.router
     return sealed(
         {
@@ -87,10 +114,19 @@ def _content(trained: Trained, embedder: str, tensors: bytes) -> Mapping[str, ob
             "qhat": router.qhat,
             "embedder": {"name": embedder, "fingerprint": trained.fingerprint, "dim": trained.dim},
             "report": trained.report.model_dump(mode="json"),
+            **({} if trained.mapping is None else {"mapping": _mapping_part(trained.mapping)}),
             "versions": library_versions(),
-            "files": {TENSORS: hashlib.sha256(tensors).hexdigest()},
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
     )
+
+
+def _mapping_part(mapping: Mapped) -> Mapping[str, object]:
+    return {
+        "data_sha256": mapping.data_sha256,
+        "budget": mapping.learned.budget.model_dump(mode="json"),
+        "active_params_b": dict(mapping.active_params_b),
+    }
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -99,7 +135,7 @@ def _refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is a file, not a folder; give 'routing.artifact' another path")
-    foreign = sorted({entry.name for entry in folder.iterdir()} - {MANIFEST, TENSORS})
+    foreign = sorted({entry.name for entry in folder.iterdir()} - {MANIFEST, TENSORS, MAPPING})
     if foreign:
         raise ArtifactError(
             f"{folder} holds {foreign[0]!r}, so it is no router's; give 'routing.artifact' another path"
@@ -180,7 +216,15 @@ def _classifier(manifest: Manifest, embedder: Embedder, folder: Path) -> Categor
 
 
 def _tensors(manifest: Manifest, path: Path) -> State:
-    """The tensors of a file; what is hashed is what is read."""
+    try:
+        state: State = load_tensors(_checked(manifest, path))
+    except SafetensorError as error:
+        raise ArtifactError(f"{path} holds no tensors ({error}); {AGAIN}") from error
+    return state
+
+
+def _checked(manifest: Manifest, path: Path) -> bytes:
+    """The content of a file that the manifest knows; what is hashed is what is read."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -188,8 +232,4 @@ def _tensors(manifest: Manifest, path: Path) -> State:
     expected, found = manifest.files.get(path.name), hashlib.sha256(content).hexdigest()
     if found != expected:
         raise ArtifactError(f"{path} is damaged: expected sha256 {expected}, found {found}; {AGAIN}")
-    try:
-        state: State = load_tensors(content)
-    except SafetensorError as error:
-        raise ArtifactError(f"{path} holds no tensors ({error}); {AGAIN}") from error
-    return state
+    return content

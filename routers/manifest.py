@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from routers.errors import ArtifactError
+from routers.mapping.learned import Limits
 from routers.trained import Report
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ClassifierPart",
     "EmbedderPart",
     "Manifest",
+    "MappingPart",
     "library_versions",
     "read_manifest",
     "sealed",
@@ -66,8 +68,19 @@ class SignalPart(_Part):
     spread: Positive
 
 
+class MappingPart(_Part):
+    """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters."""
+
+    data_sha256: str
+    budget: Limits
+    active_params_b: dict[str, float]
+
+
 class Manifest(_Part):
-    """A whole manifest.json. `classes` are the columns of the classifier; for the rest see `Router`."""
+    """A whole manifest.json. `classes` are the columns of the classifier; for the rest see `Router`.
+
+    mapping: None where none was learned; otherwise it is a file of its own.
+    """
 
     format: Literal[1]
     classifier: ClassifierPart
@@ -79,6 +92,7 @@ class Manifest(_Part):
     qhat: Unit
     embedder: EmbedderPart
     report: Report
+    mapping: MappingPart | None = None
     versions: dict[str, str]
     files: dict[str, str]
     sha256: str

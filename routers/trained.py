@@ -1,12 +1,14 @@
-"""What a training run leaves: the router, and the report of how well it did on queries it had not seen."""
+"""What a training run leaves: the router, the report of how well it did on queries it had not seen, the mapping."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 
-__all__ = ["CategoryReport", "Measures", "Report", "Trained"]
+__all__ = ["CategoryReport", "Mapped", "Measures", "Report", "Trained"]
 
 
 class CategoryReport(BaseModel):
@@ -59,11 +61,27 @@ class Report(Measures):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """A mapping fresh from learning, and what it was learned from, to be known again.
+
+    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known.
+    """
+
+    learned: LearnedMapping
+    data_sha256: str
+    active_params_b: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A router fresh from training. kind: of its classifier. fingerprint, dim: of the embedder it was trained on."""
+    """A router fresh from training. kind: of its classifier. fingerprint, dim: of the embedder it was trained on.
+
+    mapping: None where there were no graded outcomes to learn one from.
+    """
 
     router: Router
     report: Report
     kind: str
     fingerprint: str
     dim: int
+    mapping: Mapped | None = None

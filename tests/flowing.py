@@ -9,10 +9,11 @@ import anyio
 import numpy as np
 
 from orchestrator.config import Config
-from orchestrator.engine import Engine, plans_of
+from orchestrator.engine import Engine
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
+from orchestrator.plans import Plans
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
@@ -22,6 +23,7 @@ from orchestrator.types import Chunk
 from routers.classify.protocol import CategoryClassifier
 from routers.embedding import FloatArray
 from routers.gate import Gate
+from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 
 
@@ -83,7 +85,11 @@ def config_of(experts: Sequence[str], *, categories: dict[str, Any], **blocks: A
 
 @asynccontextmanager
 async def flowing(
-    *experts: Expert, categories: dict[str, Any], router: Any = None, **blocks: Any
+    *experts: Expert,
+    categories: dict[str, Any],
+    router: Any = None,
+    learned: LearnedMapping | None = None,
+    **blocks: Any,
 ) -> AsyncIterator[Engine]:
     """An engine over these experts; a query goes to the category that its first word names."""
     config = config_of([expert.id for expert in experts], categories=categories, **blocks)
@@ -101,7 +107,7 @@ async def flowing(
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
-            chooser=Chooser(config, plans_of(config), registry),
+            chooser=Chooser(config, Plans(config, learned), registry),
             drafting=Drafting(registry),
             agreement=Agreement(Words()),
             fusion=config.fusion,

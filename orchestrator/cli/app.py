@@ -1,4 +1,4 @@
-"""The verbs together, and the one mapping from errors to exit statuses: 2 for bad configuration, 1 for a failed run."""
+"""The verbs together, and the one mapping from errors to exit statuses: 2 for bad input, 1 for a failed run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from importlib.metadata import entry_points
 import typer
 from rich.console import Console
 
-from orchestrator.cli import ask, check, experts, mcp, prepare, serve, train
+from orchestrator.cli import ask, check, experts, mapping, mcp, prepare, serve, train
 from orchestrator.cli.log import configure_log
 from orchestrator.errors import ConfigError, OrchestratorError, sole
-from routers.errors import RouterError
+from routers.errors import InfeasibleBudget, RouterError, TrainingError
 
 __all__ = ["build", "main"]
 
-BAD_CONFIG = 2
+BAD_INPUT = 2
 FAILED = 1
 INTERRUPTED = 130
 
@@ -36,6 +36,7 @@ def build() -> typer.Typer:
         ask.ask,
         ask.route,
         train.train,
+        mapping.mapping,
         check.check,
         check.schema,
         experts.experts,
@@ -55,9 +56,9 @@ def main() -> None:
     configure_log(least="warning")
     try:
         build()()
-    except ConfigError as error:
-        problems.print("\n".join(error.problems), markup=False)
-        sys.exit(BAD_CONFIG)
+    except (ConfigError, TrainingError, InfeasibleBudget) as error:
+        problems.print(str(error), markup=False)
+        sys.exit(BAD_INPUT)
     except (OrchestratorError, RouterError) as error:
         problems.print(f"error: {error}", markup=False)
         sys.exit(FAILED)

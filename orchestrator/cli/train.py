@@ -1,7 +1,9 @@
-"""`train`: from examples to a router, with a report of what it knows."""
+"""`train`: from examples to a router, and from graded outcomes to a mapping, with a report of what they know."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,8 @@ from orchestrator.cli.options import AsJson, ConfigFile, read_config
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
-    from routers.trained import Report
+    from routers.mapping.learned import LearnedMapping
+    from routers.trained import Report, Trained
 
 __all__ = ["train"]
 
@@ -24,25 +27,36 @@ def train(
     data: Annotated[
         Path | None, typer.Option("--data", help="JSONL file of {query, category}, instead of routing.examples.")
     ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores",
+            help="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd}}}, instead of "
+            "routing.scores.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train the router on the configuration's examples and save the artifact.
 
-    Example: orchestrator train experts.yaml --data my_queries.jsonl
+    With graded outcomes it also learns, within the configuration's budget, which expert answers which category.
+
+    Example: orchestrator train experts.yaml --data my_queries.jsonl --scores my_grades.jsonl
     """
     settings = read_config(config)
-    report = run(settings, data=data, seed=seed)
+    trained = run(settings, data=data, scores=scores, seed=seed)
+    learned = trained.mapping.learned if trained.mapping else None
     if as_json:
-        print(report.model_dump_json(indent=2))
+        print(json.dumps(_as_dict(trained.report, learned), indent=2))
         return
     console = Console(highlight=False)
-    console.print(_table(report))
-    console.print(_summary(report))
+    console.print(_table(trained.report))
+    console.print(_summary(trained.report), _mapping_line(learned), sep="\n")
     console.print(f"saved to {settings.path(settings.routing.artifact)}", highlight=False)
 
 
-def run(config: Config, *, data: Path | None = None, seed: int = 0) -> Report:
+def run(config: Config, *, data: Path | None = None, scores: Path | None = None, seed: int = 0) -> Trained:
     """Train with progress bars."""
     from orchestrator.cli.progress import progress_bars
     from orchestrator.training import train_router
@@ -50,7 +64,22 @@ def run(config: Config, *, data: Path | None = None, seed: int = 0) -> Report:
 
     with progress_bars() as progress:
         embedder = load_embedder(config.embedder, folder=config.folder)
-        return train_router(config, embedder, file=data, seed=seed, progress=progress).report
+        return train_router(config, embedder, file=data, scores=scores, seed=seed, progress=progress)
+
+
+def _as_dict(report: Report, learned: LearnedMapping | None) -> dict[str, object]:
+    """The report, and of the mapping what was decided; `orchestrator mapping --json` has all of it."""
+    if learned is None:
+        return {**report.model_dump(mode="json"), "mapping": None}
+    plans = {category: asdict(plan) for category, plan in learned.plans.items()}
+    mapping = {"queries": learned.queries, "best_single": learned.best_single, "plans": plans}
+    return {**report.model_dump(mode="json"), "mapping": mapping}
+
+
+def _mapping_line(learned: LearnedMapping | None) -> str:
+    if learned is None:
+        return "mapping            none learned, as nothing was graded: experts as listed"
+    return f"mapping            learned from {learned.queries} graded queries; see 'orchestrator mapping'"
 
 
 def _table(report: Report) -> Table:

@@ -74,7 +74,9 @@ def _without_examples(root: Block) -> Iterator[Problem]:
 
 
 def _missing_files(root: Block, experts: Mapping[str, ExpertSettings], folder: FilePath) -> Iterator[Problem]:
-    needed: list[tuple[Path, str]] = [(path, scalar.text) for path, scalar in single_name(root, "routing", "examples")]
+    needed: list[tuple[Path, str]] = [
+        (path, scalar.text) for key in ("examples", "scores") for path, scalar in single_name(root, "routing", key)
+    ]
     for expert, settings in experts.items():
         files = settings.files().items()
         needed += ((("experts", expert, *key_path(key)), str(file)) for key, file in files)

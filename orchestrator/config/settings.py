@@ -77,7 +77,7 @@ class ExpertSettings(Settings):
     description: str = Field(default="", description="what it is good at, shown to people and agents")
     cost: Cost = Field(default_factory=Cost, description="price, USD per million tokens")
     active_params_b: float | None = Field(
-        default=None, gt=0, description="billions of parameters active per token, for the budget"
+        default=None, ge=0, description="billions of parameters active per token, for the budget; 0 for tools"
     )
 
     def refers_to(self) -> dict[str, str]:
@@ -102,10 +102,17 @@ class CategorySettings(Settings):
 
     description: str = Field(description="what belongs here, in a few words")
     examples: tuple[str, ...] = Field(default=(), description="queries that belong here; more of them route better")
-    experts: tuple[str, ...] = Field(min_length=1, description="ids of experts, best first; the rest are fallbacks")
-    plan: Literal["single", "fuse"] = Field(
-        default="single", description="single: the first expert that answers; fuse: drafts, consensus and a verdict"
+    experts: tuple[str, ...] = Field(
+        min_length=1,
+        description="ids of experts, best first; the rest are fallbacks. Where a mapping was learned, its order comes "
+        "first, and those of these that were not graded follow",
     )
+    plan: Literal["single", "fuse"] = Field(
+        default="single",
+        description="single: the first expert that answers; fuse: drafts, consensus and a verdict, by the experts "
+        "listed here, unless the learned mapping has graded fuse plans",
+    )
+    override: bool = Field(default=False, description="as listed here, whatever was learned")
 
 
 class Routing(Settings):
@@ -114,6 +121,11 @@ class Routing(Settings):
     artifact: Path = Field(default=Path("artifacts/router"), description="folder of the trained router")
     examples: Path | None = Field(
         default=None, description="JSONL file of {query, category}, trained on together with the categories' examples"
+    )
+    scores: Path | None = Field(
+        default=None,
+        description="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd}}}, from "
+        "which training learns which expert answers which category",
     )
     classifier: str = Field(default="kernel", description="classifier kind (entry points `orchestrator.routers`)")
     parameters: Parameters = Field(
@@ -137,12 +149,14 @@ class Budget(Settings):
     """What one query may use."""
 
     cost_per_query: float | None = Field(
-        default=None, gt=0, description="USD; experts expected to cost more are skipped"
+        default=None,
+        gt=0,
+        description="USD; experts expected to cost more are skipped, and a learned mapping costs no more on average",
     )
     active_params_b: float | None = Field(
         default=None,
         gt=0,
-        description="billions of active parameters a query may use on average, for training the mapping",
+        description="billions of active parameters that a query of a learned mapping may use on average",
     )
     deadline_s: Seconds = Field(
         default=60, description="seconds until the whole answer, retries and fallbacks included"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from orchestrator.errors import InvalidRequest, RequestTooLarge, WrongMediaType
 
-__all__ = ["chat_body", "chat_model", "integer", "json_body", "switch"]
+__all__ = ["chat_body", "chat_model", "integer", "json_body", "switch", "take_cost_quality"]
 
 DEFAULT_MODEL = "auto"
 
@@ -68,6 +68,17 @@ def chat_body(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(body.get("stream_options"), dict | None):
         raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
     return body
+
+
+def take_cost_quality(body: dict[str, Any]) -> float | None:
+    """The place on the learned frontier that a chat body asks for; taken out of it: experts do not know it."""
+    value = body.pop("cost_quality", None)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        message = "'cost_quality' must be a number from 0 (cheapest) to 1 (best)."
+        raise InvalidRequest(message, param="cost_quality")
+    return float(value)
 
 
 def integer(body: Mapping[str, Any], name: str, *, default: int, least: int, most: int) -> int:

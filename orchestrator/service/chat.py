@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
 from orchestrator.pipeline import Pipeline
-from orchestrator.service.body import chat_body, chat_model, json_body
+from orchestrator.service.body import chat_body, chat_model, json_body, take_cost_quality
 from orchestrator.service.errors import error_response
 from orchestrator.service.headers import decision_headers
 from orchestrator.service.streaming import ClientLeft, EventStream, answer_events, unless_client_leaves
@@ -30,7 +30,8 @@ async def chat_completions(http: Request) -> Response:
     """Route, ask and answer one chat request, streaming if it says so."""
     engine: Engine = http.app.state.engine
     body = chat_body(await json_body(http, limit=engine.config.serve.max_body_bytes))
-    request, trace = engine.pipeline.request(body, model=chat_model(body))
+    cost_quality = take_cost_quality(body)
+    request, trace = engine.pipeline.request(body, model=chat_model(body), cost_quality=cost_quality)
     if request.stream:
         return _Streamed(engine, request, trace)
     return await _whole(engine, request, trace, http)

@@ -21,6 +21,12 @@ _MESSAGES = {
     },
 }
 _MODEL = {"type": "string", "default": "auto", "description": "auto, fuse, or the id of an expert"}
+_COST_QUALITY = {
+    "type": ["number", "null"],
+    "minimum": 0,
+    "maximum": 1,
+    "description": "where on the learned frontier to choose experts: 0 the cheapest, 1 (and without it) the best",
+}
 _ERROR = {
     "type": "object",
     "required": ["error"],
@@ -51,6 +57,7 @@ ROUTE_BODY = _body(
             "messages": _MESSAGES,
             "model": _MODEL,
             "explain": {"type": "boolean", "default": False, "description": "say what decided the category"},
+            "cost_quality": _COST_QUALITY,
         },
         "additionalProperties": True,
     }
@@ -81,6 +88,7 @@ _CHAT = {
                 "properties": {
                     "model": _MODEL,
                     "messages": _MESSAGES,
+                    "cost_quality": _COST_QUALITY,
                     "stream": {"type": ["boolean", "null"], "default": False},
                     "stream_options": {"type": ["object", "null"]},
                 },

@@ -16,7 +16,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
 from orchestrator.experts import Searcher, State
 from orchestrator.fleet.registry import Registry
-from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch
+from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
 from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
 from orchestrator.types import Passage
@@ -111,7 +111,8 @@ async def route(http: Request) -> Decision:
         if not isinstance(query, str) or not query.strip():
             raise InvalidRequest("Give 'query' (a non-empty string) or 'messages'.", param="query")
         body = {**body, "messages": [{"role": "user", "content": query}]}
-    request, trace = engine.pipeline.request(chat_body(body), model=chat_model(body))
+    cost_quality = take_cost_quality(body)
+    request, trace = engine.pipeline.request(chat_body(body), model=chat_model(body), cost_quality=cost_quality)
     await engine.pipeline.route(request, trace, explain=switch(body, "explain"))
     trace.close()
     return trace.decision()

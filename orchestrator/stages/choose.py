@@ -8,11 +8,10 @@ from orchestrator.config import Config
 from orchestrator.decision import Categorized, Chosen, Skipped
 from orchestrator.errors import UnknownModel
 from orchestrator.fleet.registry import Registry
+from orchestrator.plans import Planned, Plans
 from orchestrator.stages.price import expected_usd
 from orchestrator.trace import Stopwatch
 from orchestrator.types import ChatRequest
-from routers.mapping import Mapping as Plans
-from routers.mapping import Plan
 
 __all__ = ["ALIASES", "Chooser"]
 
@@ -44,16 +43,25 @@ class Chooser:
         """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it."""
         watch = Stopwatch()
         category = categorized.category or self._config.general
-        plan = self._plans.plan(category)
-        if not fuse and plan.kind == "single":
-            experts, skipped = self._usable(plan.experts, request)
-            reason = f"category {category!r}"
-            return Chosen(plan="single", experts=experts, skipped=skipped, reason=reason, took_ms=watch.ms)
-        return self._fused(category, plan, request, forced=fuse, watch=watch)
+        planned = self._plans.planned(category, cost_quality=request.cost_quality)
+        if fuse or planned.plan.kind == "fuse":
+            return self._fused(category, planned, request, forced=fuse, watch=watch)
+        experts, skipped = self._usable(planned.plan.experts, request)
+        return Chosen(
+            plan="single",
+            experts=experts,
+            skipped=skipped,
+            cost_quality=planned.cost_quality,
+            reason=_grounds(category, planned, request),
+            took_ms=watch.ms,
+        )
 
-    def _fused(self, category: str, plan: Plan, request: ChatRequest, *, forced: bool, watch: Stopwatch) -> Chosen:
+    def _fused(
+        self, category: str, planned: Planned, request: ChatRequest, *, forced: bool, watch: Stopwatch
+    ) -> Chosen:
         reason = "asked for by the client" if forced else f"plan of category {category!r}"
-        wanted = list(dict.fromkeys([*plan.experts, *self._config.fusion.experts]))
+        grounds = _grounds(category, planned, request)
+        wanted = list(dict.fromkeys([*planned.plan.experts, *self._config.fusion.experts]))
         usable, skipped = self._usable(wanted, request)
         up = [expert for expert in usable if self._registry.condition(expert).state != "down"]
         drafting = tuple(up[: self._config.fusion.max_drafts])
@@ -64,7 +72,8 @@ class Chooser:
                 plan="single",
                 experts=usable,
                 skipped=skipped,
-                reason=f"category {category!r}; fusion ({reason}) not possible: {lacking}",
+                cost_quality=planned.cost_quality,
+                reason=f"{grounds}; fusion ({reason}) not possible: {lacking}",
                 took_ms=watch.ms,
             )
         return Chosen(
@@ -72,7 +81,8 @@ class Chooser:
             experts=drafting,
             verdict=verdict,
             skipped=skipped,
-            reason=f"category {category!r}; fusion: {reason}",
+            cost_quality=planned.cost_quality,
+            reason=f"{grounds}; fusion: {reason}",
             took_ms=watch.ms,
         )
 
@@ -80,7 +90,8 @@ class Chooser:
         """The configured verdict expert, else the first that can write among the category's and the general ones."""
         if self._config.fusion.verdict is not None:
             return self._config.fusion.verdict
-        candidates = [*self._plans.plan(category).experts, *self._plans.plan(self._config.general).experts]
+        plans = [self._plans.planned(name).plan for name in (category, self._config.general)]
+        candidates = [expert for plan in plans for expert in plan.experts]
         return next((expert for expert in candidates if self._registry.settings(expert).chats), None)
 
     def _usable(self, experts: Sequence[str], request: ChatRequest) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
@@ -107,3 +118,13 @@ class Chooser:
         if limit is not None and usd > limit:
             return f"it would cost about {usd:.6f} USD, the budget is {limit:g}"
         return ""
+
+
+def _grounds(category: str, planned: Planned, request: ChatRequest) -> str:
+    """The category, and what was made of the place on the frontier that the request asks for."""
+    asked = request.cost_quality
+    if planned.cost_quality is None:
+        unheeded = "" if asked is None else f"; cost_quality {asked:g} changes nothing: as listed ({planned.why})"
+        return f"category {category!r}{unheeded}"
+    best = f"at cost_quality {planned.cost_quality:g}" if asked is not None else "the best within the budget"
+    return f"category {category!r}, learned plan, {best}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping as MappingOf
 from functools import cached_property
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -162,8 +163,8 @@ class LearnedMapping(_Value):
         return self._single(column, ranking)
 
     def _single(self, expert: str, ranking: tuple[str, ...]) -> Plan:
-        others = [other for other in ranking if other != expert]
-        return Plan(kind="single", experts=(expert, *others[: self.fallbacks]))
+        others = (other for other in ranking if other != expert)
+        return Plan(kind="single", experts=(expert, *islice(others, self.fallbacks)))
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

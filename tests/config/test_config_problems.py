@@ -188,8 +188,8 @@ BROKEN = [
         changed("examples: [fix this]", "examples: [fix this], plans: fuse"),
         [
             (
-                "3:58: categories.code.plans: unknown key (known: description, examples, experts, plan; "
-                "did you mean 'plan'?)"
+                "3:58: categories.code.plans: unknown key (known: description, examples, experts, override, "
+                "plan; did you mean 'plan'?)"
             )
         ],
         id="unknown key of a category",
@@ -486,10 +486,11 @@ fusion: {max_drafts: 1}
         id="category without examples",
     ),
     pytest.param(
-        MINIMAL + "  docs: {kind: retriever, corpus: hanbook.jsonl}\nrouting: {examples: .}\n",
+        MINIMAL + "  docs: {kind: retriever, corpus: hanbook.jsonl}\nrouting: {examples: ., scores: none.jsonl}\n",
         [
             "8:35: experts.docs.corpus: no file 'hanbook.jsonl' (relative paths start at the configuration's folder)",
             "9:21: routing.examples: no file '.' (relative paths start at the configuration's folder)",
+            "9:32: routing.scores: no file 'none.jsonl' (relative paths start at the configuration's folder)",
         ],
         id="missing files",
     ),
