@@ -11,7 +11,7 @@ import numpy as np
 from eval.datasets import DataError, Record
 from eval.metrics.arrays import IntArray
 
-__all__ = ["Split", "folds_of", "split_names", "text_folds", "text_key"]
+__all__ = ["Split", "folds_of", "split_names", "text_folds", "text_key", "train_then_judged"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +49,14 @@ def folds_of(records: Sequence[Record], *, folds: int, seed: int) -> Iterator[Sp
         raise DataError([f"{place}{said}"])
     for number in range(folds):
         yield Split(np.flatnonzero(fold != number), np.flatnonzero(fold == number))
+
+
+def train_then_judged(records: Sequence[Record], train: int) -> Split:
+    """The first `train` records are learned from, the others judged; what is judged is not learned from."""
+    keys = [text_key(record.query) for record in records]
+    asked = set(keys[train:])
+    fresh = [row for row in range(train) if keys[row] not in asked]
+    return Split(np.array(fresh, dtype=np.intp), np.arange(train, len(records)))
 
 
 def split_names(records: Sequence[Record], *, learned: Sequence[str], judged: Sequence[str]) -> Split | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from routers.errors import TrainingError
 
-__all__ = ["Example", "distinct", "examples_sha256", "read_examples"]
+__all__ = ["Example", "distinct", "examples_sha256", "read_examples", "same_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def distinct(examples: Iterable[Example]) -> list[Example]:
     """
     first: dict[str, Example] = {}
     problems: list[str] = []
-    for example in sorted(examples, key=lambda e: (e.category, _plain(e.query), e.query, e.source)):
-        known = first.setdefault(_plain(example.query), example)
+    for example in sorted(examples, key=lambda e: (e.category, same_text(e.query), e.query, e.source)):
+        known = first.setdefault(same_text(example.query), example)
         if known.category != example.category:
             problems.append(
                 f"{_place(example)}: {example.query!r} is labelled {example.category!r} here "
@@ -79,7 +79,8 @@ def _lines(examples: Iterable[Example]) -> Iterator[str]:
         yield json.dumps([example.category, example.query]) + "\n"
 
 
-def _plain(query: str) -> str:
+def same_text(query: str) -> str:
+    """What two queries share that differ in case and white space alone."""
     return " ".join(query.split()).casefold()
 
 

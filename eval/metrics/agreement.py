@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from eval.metrics.arrays import Reals
+from routers.fusion.reliability import log_odds
 
 __all__ = ["likelihood_scores", "majority_vote", "reliability_weight", "smoothed", "weighted_vote"]
 
@@ -76,7 +77,7 @@ def reliability_weight(accuracy: float, *, options: int) -> float:
     if not 0 < accuracy < 1 or options < 2:  # noqa: PLR2004 - a choice is between two
         message = f"no weight for accuracy {accuracy} among {options} options"
         raise ValueError(message)
-    return math.log(accuracy * (options - 1) / (1 - accuracy))
+    return float(log_odds(np.float64(accuracy), options))
 
 
 def smoothed(hits: float, n: int, *, prior: float = 0.5, strength: float = 2.0) -> float:

@@ -31,7 +31,7 @@ def accuracies(scores: Reals, group: Ints, *, count: int) -> Reals:
     return accuracy
 
 
-def log_odds(accuracy: Reals, options: npt.ArrayLike) -> Reals:
+def log_odds(accuracy: Reals | np.float64, options: npt.ArrayLike) -> Reals:
     """The weight of a vote, 0 for an expert that guesses among so many options, less than that below."""
     weights: Reals = np.log(accuracy * (np.asarray(options, dtype=np.float64) - 1.0) / (1.0 - accuracy))
     return weights

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from eval.datasets.problems import Problems
-from eval.suites.categories.queries import Query, plain
+from eval.suites.categories.queries import Query
 from routers.embedding import Embedder
-from routers.examples import Example
+from routers.examples import Example, same_text
 from routers.router import Router
 from routers.train import LEAST_EXAMPLES, train
 
@@ -51,8 +51,8 @@ def lesson_of(queries: Iterable[Query]) -> Lesson:
             strange += 1
         else:
             examples.append(Example(query.text, query.category, query.place))
-            categories[plain(query.text)].add(query.category)
-    clear = tuple(example for example in examples if len(categories[plain(example.query)]) == 1)
+            categories[same_text(query.text)].add(query.category)
+    clear = tuple(example for example in examples if len(categories[same_text(example.query)]) == 1)
     return Lesson(examples=clear, out_of_scope=strange, ambiguous=len(examples) - len(clear))
 
 
@@ -94,5 +94,5 @@ def learned(lesson: Lesson, *, classifier: str, embedder: Embedder, seed: int) -
 
 
 def _distinct(lesson: Lesson) -> Counter[str]:
-    texts = {plain(example.query): example.category for example in lesson.examples}
+    texts = {same_text(example.query): example.category for example in lesson.examples}
     return Counter(texts.values())

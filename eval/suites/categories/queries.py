@@ -10,7 +10,7 @@ from eval.datasets import DataError, Dataset
 from eval.datasets.problems import Problems, did_you_mean
 from eval.runs import query_ids
 
-__all__ = ["Query", "drawn", "plain", "queries_of", "refuse_unknown"]
+__all__ = ["Query", "drawn", "queries_of", "refuse_unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,6 @@ def refuse_unknown(queries: Sequence[Query], known: Collection[str], *, whose: s
             said = f"unknown category {query.category!r}{did_you_mean(query.category, known)}"
             problems.add(query.place, f"{said}; {whose} {', '.join(sorted(known))}")
     problems.check()
-
-
-def plain(text: str) -> str:
-    """What two queries share that differ in case and white space alone."""
-    return " ".join(text.split()).casefold()
 
 
 def drawn(queries: Sequence[Query], n: int, *, seed: int) -> list[int]:

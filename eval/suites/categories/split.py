@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from eval.datasets import DataError, Dataset
 from eval.splits import split_names
-from eval.suites.categories.queries import Query, plain, queries_of
+from eval.suites.categories.queries import Query, queries_of
+from routers.examples import same_text
 
 __all__ = ["Parts", "parts_by_split", "parts_given"]
 
@@ -50,15 +51,15 @@ def parts_by_split(datasets: Sequence[Dataset]) -> Parts:
 
 
 def _parts(learned: Sequence[Query], validation: Sequence[Query], judged: Sequence[Query]) -> Parts:
-    known = {plain(query.text) for query in learned}
-    unseen = tuple(query for query in judged if plain(query.text) not in known)
+    known = {same_text(query.text) for query in learned}
+    unseen = tuple(query for query in judged if same_text(query.text) not in known)
     if not any(query.in_scope for query in unseen):
         raise DataError(
             [f"{judged[0].place}: every query in scope from here on is also learned from: nothing to judge"]
         )
     return Parts(
         learned=tuple(learned),
-        validation=tuple(query for query in validation if plain(query.text) not in known),
+        validation=tuple(query for query in validation if same_text(query.text) not in known),
         judged=unseen,
         seen=len(judged) - len(unseen),
     )

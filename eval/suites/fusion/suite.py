@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import numpy as np
-
 from eval.datasets import DataError, Dataset
 from eval.findings import Findings, PerQuery
 from eval.runs import describe, notes_of
-from eval.splits import Split, folds_of
+from eval.splits import Split, folds_of, train_then_judged
 from eval.suites.fusion.drafts import CHARACTERS_A_TOKEN, Drafted, drafted
 from eval.suites.fusion.figures import Means, figures_of, flat_values, values_of
 from eval.suites.fusion.gathering import gathered
@@ -83,19 +81,12 @@ def _splits(data: Drafted, *, folds: int, seed: int) -> list[Split]:
     if not data.train:
         splits = list(folds_of(data.records, folds=folds, seed=seed))
     else:
-        judged = np.arange(data.train, len(data.records))
-        asked = {_plain(data.records[row].query) for row in judged.tolist()}
-        fresh = [row for row in range(data.train) if _plain(data.records[row].query) not in asked]
-        splits = [Split(np.array(fresh, dtype=np.intp), judged)]
+        splits = [train_then_judged(data.records, data.train)]
     for split in splits:
         if len(split.learned) < LEAST_LEARNED or not len(split.judged):
             counts = f"{len(split.learned)} queries to learn from, {len(split.judged)} to judge"
             raise DataError([f"{counts}; at least {LEAST_LEARNED} and 1 with drafts of all experts are needed"])
     return splits
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def _notes(data: Drafted, splits: Sequence[Split]) -> list[str]:

@@ -12,7 +12,7 @@ from eval.datasets import DataError, Dataset, Record
 from eval.datasets.problems import Problems, did_you_mean
 from eval.metrics.arrays import Flags, IntArray, Reals
 from eval.runs import query_ids
-from eval.splits import Split, folds_of
+from eval.splits import Split, folds_of, train_then_judged
 
 __all__ = ["USD", "Pool", "Prices", "pool_of", "splits_of"]
 
@@ -130,15 +130,11 @@ def splits_of(pool: Pool, *, folds: int, seed: int) -> tuple[list[Split], int]:
     """
     if not pool.learned_only:
         return list(folds_of(pool.records, folds=folds, seed=seed)), 0
-    texts = [" ".join(record.query.lower().split()) for record in pool.records]
-    judged = np.arange(pool.learned_only, len(texts))
-    asked = set(texts[pool.learned_only :])
-    learned = np.array([row for row in range(pool.learned_only) if texts[row] not in asked], dtype=np.intp)
-    if not len(learned) or not len(judged):
-        raise DataError(
-            [f"{len(learned)} queries to learn from and {len(judged)} to judge by, once shared ones are out"]
-        )
-    return [Split(learned, judged)], pool.learned_only - len(learned)
+    split = train_then_judged(pool.records, pool.learned_only)
+    if not len(split.learned) or not len(split.judged):
+        counts = f"{len(split.learned)} queries to learn from and {len(split.judged)} to judge by"
+        raise DataError([f"{counts}, once shared ones are out"])
+    return [split], pool.learned_only - len(split.learned)
 
 
 def _check(datasets: Sequence[Dataset], train: Sequence[Dataset]) -> None:
