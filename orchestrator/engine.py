@@ -27,7 +27,7 @@ from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
 from orchestrator.training import load_mapping, load_router
 
-__all__ = ["Engine", "cache_folder", "experts_of", "running", "site_of"]
+__all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "running", "site_of"]
 
 
 def cache_folder() -> Path:
@@ -50,6 +50,11 @@ class Engine:
         if any(condition.state == "up" for condition in states.values()):
             return True, ""
         return False, "; ".join(f"{expert}: {c.state} ({c.reason})" for expert, c in states.items())
+
+
+def embedders_of(config: Config) -> Embedders:
+    """The embedders of a configuration, none loaded yet."""
+    return Embedders(config.folder, engine=config.engine, cache=cache_folder() / "graphs")
 
 
 def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert]) -> Site:
@@ -76,7 +81,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
         WeightsError: the embedder cannot be loaded.
 
     """
-    embedders = embedders or Embedders(config.folder)
+    embedders = embedders or embedders_of(config)
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
     router = await to_thread.run_sync(load_router, config, embedder)
     plans = Plans(config, await to_thread.run_sync(load_mapping, config))

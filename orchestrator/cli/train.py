@@ -59,11 +59,11 @@ def train(
 def run(config: Config, *, data: Path | None = None, scores: Path | None = None, seed: int = 0) -> Trained:
     """Train with progress bars."""
     from orchestrator.cli.progress import progress_bars
+    from orchestrator.engine import embedders_of
     from orchestrator.training import train_router
-    from routers.embedding.load import load_embedder
 
     with progress_bars() as progress:
-        embedder = load_embedder(config.embedder, folder=config.folder)
+        embedder = embedders_of(config).load(config.embedder)
         return train_router(config, embedder, file=data, scores=scores, seed=seed, progress=progress)
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, SerializeAsAny
 from pydantic.json_schema import SkipJsonSchema
 
+from routers.embedding.engine import Engine
+
 __all__ = [
     "IDENTIFIER",
     "Budget",
@@ -220,6 +222,11 @@ class Config(Settings):
 
     version: Annotated[Literal[1], BeforeValidator(_no_switch)] = Field(description="version of this format")
     embedder: str = Field(default="minilm", description="packaged alias, hub id or path of the text embedder")
+    engine: Engine = Field(
+        default="auto",
+        description="what runs embedders: onnx-int8 (a third of the time, vectors of its own), onnx or torch; auto is "
+        "onnx-int8, and torch for a model that does not become a graph",
+    )
     categories: dict[Identifier, CategorySettings] = Field(min_length=1, description="the kinds of query")
     general: str = Field(description="the category for what the router does not know")
     experts: dict[Identifier, SerializeAsAny[ExpertSettings]] = Field(min_length=1, description="the targets")
