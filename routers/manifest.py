@@ -30,7 +30,7 @@ __all__ = [
     "sealed",
 ]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 AGAIN = "run 'orchestrator train' again"
 
@@ -82,7 +82,7 @@ class Manifest(_Part):
     mapping: None where none was learned; otherwise it is a file of its own.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     classifier: ClassifierPart
     classes: tuple[str, ...] = Field(min_length=2)
     general: str
