@@ -48,6 +48,7 @@ class Report(Measures):
 
     examples: distinct queries learned from. duplicates: further ones that said the same. data_sha256: of the set.
     folds, seed, alpha, false_reject: how it was trained. threshold: of the gate.
+    answered_fast: share of held-out queries that a fast tier answered, None where the classifier has none.
     """
 
     examples: int
@@ -58,6 +59,7 @@ class Report(Measures):
     alpha: float
     false_reject: float
     threshold: float
+    answered_fast: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ def _table(report: Report) -> Table:
 
 
 def _summary(report: Report) -> str:
+    fast = report.answered_fast
     return "\n".join(
         [
             f"queries            {report.examples} ({report.folds} folds, seed {report.seed})",
@@ -97,5 +98,6 @@ def _summary(report: Report) -> str:
             f"calibration error  {report.ece_before:.3f} before, {report.ece_after:.3f} after temperature scaling",
             f"category sets      hold the true one in {report.coverage:.3f}, {report.mean_set_size:.2f} each",
             f"gate               below {report.threshold:.3f} goes to general; {report.kept:.3f} pass",
+            *([] if fast is None else [f"fast tier          answers {fast:.3f}; the others are embedded"]),
         ]
     )

@@ -10,7 +10,7 @@ from routers.calibrate import IntArray
 from routers.classify.contribution import Contribution
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State"]
+__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State", "Tiered"]
 
 State = Mapping[str, npt.NDArray[np.float32]]
 """A fitted classifier as named tensors, ready for a safetensors file."""
@@ -85,4 +85,13 @@ class Explained(Protocol):
 
     def explain(self, text: str, categories: Sequence[str]) -> Sequence[Contribution]:
         """Parts whose values add up to the score of each of these categories, in any order; at least one."""
+        ...
+
+
+@runtime_checkable
+class Tiered(Protocol):
+    """A classifier with a fast tier, which leaves what it is not sure of to a better one."""
+
+    def answered_fast(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which texts the fast tier answers, [n]."""
         ...
