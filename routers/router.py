@@ -98,14 +98,16 @@ class Router:
         self, row: Probabilities, members: np.ndarray[tuple[int], np.dtype[np.bool_]], evidence: FloatArray | None
     ) -> Routing:
         classes = self.classifier.classes_
-        order = [int(column) for column in np.argsort(-row, kind="stable")]
+        order = np.argsort(-row, kind="stable")
+        ranked = [classes[column] for column in order.tolist()]
+        posterior = tuple(zip(ranked, row[order].tolist(), strict=True))
         reading = self.gate.read(row, evidence)
-        top = classes[order[0]]
+        top, confidence = posterior[0]
         return Routing(
-            posterior=tuple((classes[column], float(row[column])) for column in order),
+            posterior=posterior,
             category=top if reading.fired is None else self.general,
             top=top,
-            confidence=float(row[order[0]]),
-            category_set=tuple(classes[column] for column in order if members[column]),
+            confidence=confidence,
+            category_set=tuple(ranked[: np.count_nonzero(members)]),  # members are the likeliest
             gate=reading,
         )

@@ -37,7 +37,7 @@ class CascadeClassifier:
     strange: share of the queries that the static tier gets right which are still passed on as unfamiliar, so that
     queries out of scope reach the inner kind, whose evidence tells them better.
 
-    answered_fast_: share of held-out queries that the static tier answered.
+    inner: the classifier of that kind. answered_fast_: share of held-out queries that the static tier answered.
     """
 
     classes_: tuple[str, ...]
@@ -59,12 +59,12 @@ class CascadeClassifier:
         self._kind, self._parameters = inner, dict(inner_parameters or {})
         check_parameters(inner, self._parameters)
         self._new: Callable[[], CategoryClassifier] = lambda: classifier_kind(inner)(embedder, **self._parameters)
-        self._inner = self._new()
+        self.inner = self._new()
         self._static = StaticClassifier(embedder, **(static_parameters or {}))
         self._loss, self._strange = loss, strange
-        self.signals = self._inner.signals if isinstance(self._inner, Evident) else ("confidence",)
-        if isinstance(self._inner, Explained) and self._inner.unit == self._static.unit:
-            self.unit = self._inner.unit  # without it the whole is not `Explained`: parts would not add up
+        self.signals = self.inner.signals if isinstance(self.inner, Evident) else ("confidence",)
+        if isinstance(self.inner, Explained) and self.inner.unit == self._static.unit:
+            self.unit = self.inner.unit  # without it the whole is not `Explained`: parts would not add up
 
     @staticmethod
     def sees(embedder: Embedder, parameters: Mapping[str, Any]) -> Embedder:
@@ -125,20 +125,20 @@ class CascadeClassifier:
 
     def explain(self, text: str, categories: Sequence[str]) -> Sequence[Contribution]:
         """What the tier that answers went by."""
-        explained = self._static if self.answered_fast([text])[0] else self._inner
+        explained = self._static if self.answered_fast([text])[0] else self.inner
         assert isinstance(explained, Explained)  # noqa: S101 - else there is no unit, and nobody asks
         return explained.explain(text, categories)
 
     def state(self) -> State:
         """Tensors of the two tiers and of what is between them, each after its `inner.`, `static.` or `tiers.`."""
-        parts = {"inner": self._inner.state(), "static": self._static.state(), "tiers": self.tiers_.state()}
+        parts = {"inner": self.inner.state(), "static": self._static.state(), "tiers": self.tiers_.state()}
         return {f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
 
     def parameters(self) -> Mapping[str, Any]:
         """The keyword arguments of the constructor, those of both tiers in full."""
         return {
             "inner": self._kind,
-            "inner_parameters": dict(self._inner.parameters()),
+            "inner_parameters": dict(self.inner.parameters()),
             "static_parameters": dict(self._static.parameters()),
             "loss": self._loss,
             "strange": self._strange,
@@ -152,7 +152,7 @@ class CascadeClassifier:
             if part not in parts:
                 raise ValueError(f"tensor {name!r} is of none of {', '.join(parts)}")
             parts[part][rest] = tensor
-        self._inner.restore(classes, parts["inner"])
+        self.inner.restore(classes, parts["inner"])
         self._static.restore(classes, parts["static"])
         self.tiers_ = Tiers.restored(parts["tiers"], names=self._static.signals, signals=len(self.signals))
         self.classes_ = tuple(classes)
@@ -162,23 +162,23 @@ class CascadeClassifier:
         return Tiers.learned(fast, inner, truth, names=self._static.signals, loss=self._loss, strange=self._strange)
 
     def _ask(self, texts: Sequence[str]) -> Reading:
-        if isinstance(self._inner, Evident):
-            return self._inner.read(texts)
-        return _with_confidence(self._inner.logits(texts))
+        if isinstance(self.inner, Evident):
+            return self.inner.read(texts)
+        return _with_confidence(self.inner.logits(texts))
 
     def _held_out(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> Reading:
         """The inner kind's, by itself where it can do better than to be fitted once a fold; fitted at the end."""
-        if isinstance(self._inner, Evident):
-            return self._inner.cross_read(texts, labels, fold)
-        if isinstance(self._inner, CrossFitted):
-            return _with_confidence(self._inner.cross_fitted(texts, labels, fold))
+        if isinstance(self.inner, Evident):
+            return self.inner.cross_read(texts, labels, fold)
+        if isinstance(self.inner, CrossFitted):
+            return _with_confidence(self.inner.cross_fitted(texts, labels, fold))
         logits = np.full((len(texts), len(self.classes_)), NEVER, dtype=np.float32)
         for number in np.unique(fold):
             others, held = np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number)
             part = self._new().fit([texts[row] for row in others], [labels[row] for row in others])
             columns = np.array([self.classes_.index(name) for name in part.classes_])
             logits[np.ix_(held, columns)] = part.logits([texts[row] for row in held.tolist()])
-        self._inner.fit(texts, labels)
+        self.inner.fit(texts, labels)
         return _with_confidence(logits)
 
 

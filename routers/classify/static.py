@@ -5,6 +5,7 @@ k(x, y) = a exp(-g |m_x - m_y|²) + phrases(x)·phrases(y), where m is the mean 
 has for the pieces, and phrases are weights of pieces and pairs of neighbouring pieces.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -28,11 +29,15 @@ NEAREST = 5
 
 LEAST_LENGTH = 1e-6
 
+MOST_WEIGHTS = 2**19
+"""Of landmarks for categories: with very many categories there are fewer landmarks, or they would be most of the work."""
+
 
 class StaticClassifier:
     """A `CategoryClassifier` that reads no embedding; its scores are those of the kernel kind.
 
-    ridge, nearness, gamma, most_examples: as of the kernel kind. landmarks: at most so many. dim: numbers of a mean
+    ridge, nearness, gamma, most_examples: as of the kernel kind. landmarks: at most so many, fewer with more than
+    some 500 categories. dim: numbers of a mean
     vector, its strongest directions among the examples.
     """
 
@@ -54,7 +59,7 @@ class StaticClassifier:
         embedder: Embedder,
         *,
         ridge: Annotated[float, Field(gt=0)] = 0.5,
-        nearness: Annotated[float, Field(ge=0)] = 3.0,
+        nearness: Annotated[float, Field(gt=0)] = 3.0,
         gamma: Annotated[float, Field(gt=0)] = 0.7,
         landmarks: Annotated[int, Field(ge=1)] = 1024,
         dim: Annotated[int, Field(ge=1)] = 128,
@@ -63,6 +68,7 @@ class StaticClassifier:
         self._pieces: Pieces = pieces_of(embedder) or HashedWords()
         self._ridge, self._nearness, self._gamma = ridge, nearness, gamma
         self._landmarks, self._dim, self._most_examples = landmarks, dim, most_examples
+        self._fall, self._start = np.float32(2 * gamma), np.float32(math.log(nearness) - 2 * gamma)
         self._phrases = Phrases(self._pieces.size)
 
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
@@ -187,7 +193,7 @@ class StaticClassifier:
     def _read(self, numbers: Keys) -> tuple[FloatArray, np.float32]:
         """The scores of one text [k], and how near it is to what was learned."""
         places, values = self._phrases.weights(numbers)
-        scores: FloatArray = values @ self.sparse_[places]
+        scores: FloatArray = values @ self.sparse_.take(places, axis=0)
         cosines = self.landmarks_ @ self._mean(numbers)
         nearness = _nearest(cosines)
         scores += self._kernel(cosines) @ self.near_
@@ -197,21 +203,20 @@ class StaticClassifier:
         """The mean vector of a text's pieces, centred and of unit length, zero for a text without pieces: [d]."""
         if not len(numbers) or not len(self._table):
             return np.zeros_like(self.centre_)
-        mean: FloatArray = np.add.reduce(self._table[numbers], axis=0)
+        mean: FloatArray = np.add.reduce(self._table.take(numbers, axis=0), axis=0)
         mean /= np.float32(len(numbers))
         mean -= self.centre_
-        mean /= np.float32(max(float(mean @ mean) ** 0.5, LEAST_LENGTH))
+        mean /= np.float32(max(math.sqrt(mean @ mean), LEAST_LENGTH))
         return mean
 
     def _means(self, texts: Sequence[Keys]) -> FloatArray:
         return np.stack([self._mean(numbers) for numbers in texts])
 
     def _kernel(self, cosines: FloatArray) -> FloatArray:
-        """In the place of the cosines."""
-        cosines -= 1
-        cosines *= 2 * self._gamma
+        """Of one mean, a exp(-2g (1 - cosine)), in the place of the cosines."""
+        cosines *= self._fall
+        cosines += self._start
         np.exp(cosines, out=cosines)
-        cosines *= self._nearness
         return cosines
 
     def _solved(self, texts: Sequence[Keys], labels: Sequence[str]) -> tuple[IntArray, FloatArray, FloatArray]:
@@ -222,7 +227,7 @@ class StaticClassifier:
         owner, targets = targets_of([labels[row] for row in kept], self.classes_)
         self._direct(chosen)
         means = self._means(chosen)
-        self._marked = np.sort(np.random.default_rng(SEED).permutation(len(kept))[: self._landmarks])
+        self._marked = np.sort(np.random.default_rng(SEED).permutation(len(kept))[: self._most_marks()])
         self.landmarks_, self.owner_ = means[self._marked], owner[self._marked]
         near, onto_landmarks = projected(
             self._kernel(means @ self.landmarks_.T), lambda: self._kernel(self.landmarks_ @ self.landmarks_.T)
@@ -234,6 +239,9 @@ class StaticClassifier:
         self.sparse_ = np.ascontiguousarray(sparse.T @ dual, dtype=np.float32)
         self.near_ = np.ascontiguousarray(onto_landmarks(dual))
         return kept, targets, factor
+
+    def _most_marks(self) -> int:
+        return min(self._landmarks, max(1, MOST_WEIGHTS // len(self.classes_)))
 
     def _direct(self, texts: Sequence[Keys]) -> None:
         """Find the directions in which the mean vectors of texts differ most, and keep the table in these."""
