@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -89,8 +90,9 @@ class Router:
         )
 
     def _read(self, texts: Sequence[str]) -> tuple[FloatArray, Sequence[FloatArray | None]]:
-        if self.gate.signals and isinstance(self.classifier, Evident):
-            logits, evidence = self.classifier.read(texts)
+        if self.gate.signals and hasattr(self.classifier, "read"):
+            # `Evident` without asking its protocol, which would take as long as a static decision's head.
+            logits, evidence = cast("Evident", self.classifier).read(texts)
             return logits, list(evidence)
         return self.classifier.logits(texts), [None] * len(texts)
 
@@ -99,7 +101,7 @@ class Router:
     ) -> Routing:
         classes = self.classifier.classes_
         order = np.argsort(-row, kind="stable")
-        ranked = [classes[column] for column in order.tolist()]
+        ranked = list(map(classes.__getitem__, order.tolist()))
         posterior = tuple(zip(ranked, row[order].tolist(), strict=True))
         reading = self.gate.read(row, evidence)
         top, confidence = posterior[0]

@@ -32,7 +32,7 @@ class CascadeClassifier:
     """A `CategoryClassifier` that asks its inner kind only what its static tier leaves open.
 
     inner, inner_parameters: the kind that is asked, `static_parameters`: of `StaticClassifier`, which asks it.
-    loss: accuracy that may be lost by not always asking, as a 90 % bound on held-out folds; with fewer than some 320
+    loss: accuracy that may be lost by not always asking, as a 90 % bound on held-out folds; with fewer than some 430
     examples no loss can be ruled out and the inner kind is asked always.
     strange: share of the queries that the static tier gets right which are still passed on as unfamiliar, so that
     queries out of scope reach the inner kind, whose evidence tells them better.
@@ -53,7 +53,7 @@ class CascadeClassifier:
         inner: str = INNER,
         inner_parameters: Mapping[str, Any] | None = None,
         static_parameters: Mapping[str, Any] | None = None,
-        loss: Annotated[float, Field(ge=0, lt=1)] = 0.004,
+        loss: Annotated[float, Field(ge=0, lt=1)] = 0.003,
         strange: Annotated[float, Field(ge=0, lt=1)] = 0.1,
     ) -> None:
         self._kind, self._parameters = inner, dict(inner_parameters or {})
@@ -62,7 +62,9 @@ class CascadeClassifier:
         self.inner = self._new()
         self._static = StaticClassifier(embedder, **(static_parameters or {}))
         self._loss, self._strange = loss, strange
-        self.signals = self.inner.signals if isinstance(self.inner, Evident) else ("confidence",)
+        evident = self.inner if isinstance(self.inner, Evident) else None
+        self._ask: Callable[[Sequence[str]], Reading] = evident.read if evident else self._ask_for_logits
+        self.signals = evident.signals if evident else ("confidence",)
         if isinstance(self.inner, Explained) and self.inner.unit == self._static.unit:
             self.unit = self.inner.unit  # without it the whole is not `Explained`: parts would not add up
 
@@ -161,9 +163,7 @@ class CascadeClassifier:
     def _set(self, fast: Reading, inner: Reading, truth: IntArray) -> Tiers:
         return Tiers.learned(fast, inner, truth, names=self._static.signals, loss=self._loss, strange=self._strange)
 
-    def _ask(self, texts: Sequence[str]) -> Reading:
-        if isinstance(self.inner, Evident):
-            return self.inner.read(texts)
+    def _ask_for_logits(self, texts: Sequence[str]) -> Reading:
         return _with_confidence(self.inner.logits(texts))
 
     def _held_out(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> Reading:

@@ -29,15 +29,15 @@ NEAREST = 5
 
 LEAST_LENGTH = 1e-6
 
-MOST_WEIGHTS = 2**19
-"""Of landmarks for categories: with very many categories there are fewer landmarks, or they would be most of the work."""
+MOST_WEIGHTS = 2**18
+"""Of landmarks for categories: with very many categories there are fewer landmarks, or these would be most work."""
 
 
 class StaticClassifier:
     """A `CategoryClassifier` that reads no embedding; its scores are those of the kernel kind.
 
     ridge, nearness, gamma, most_examples: as of the kernel kind. landmarks: at most so many, fewer with more than
-    some 500 categories. dim: numbers of a mean
+    some 250 categories. dim: numbers of a mean
     vector, its strongest directions among the examples.
     """
 
@@ -99,11 +99,9 @@ class StaticClassifier:
 
     def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
-        scores = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
-        evidence = np.empty((len(texts), 2), dtype=np.float32)
-        for row, text in enumerate(texts):
-            scores[row], evidence[row, 1] = self._read(np.array(self._pieces.numbers(text), dtype=np.int64))
-            evidence[row, 0] = scores[row].max()
+        read = [self._read(np.array(self._pieces.numbers(text), dtype=np.int64)) for text in texts]
+        scores = np.array([row for row, _ in read], dtype=np.float32).reshape(-1, len(self.classes_))
+        evidence = np.array([(row.max(), nearness) for row, nearness in read], dtype=np.float32).reshape(-1, 2)
         return logits_of(scores), evidence
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
