@@ -12,8 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, SerializeAsAny
 from pydantic.json_schema import SkipJsonSchema
 
-from routers.embedding.engine import Engine
-
 __all__ = [
     "IDENTIFIER",
     "Budget",
@@ -222,7 +220,7 @@ class Config(Settings):
 
     version: Annotated[Literal[1], BeforeValidator(_no_switch)] = Field(description="version of this format")
     embedder: str = Field(default="minilm", description="packaged alias, hub id or path of the text embedder")
-    engine: Engine = Field(
+    engine: Literal["auto", "onnx-int8", "onnx", "torch"] = Field(
         default="auto",
         description="what runs embedders: onnx-int8 (a third of the time, vectors of its own), onnx or torch; auto is "
         "onnx-int8, and torch for a model that does not become a graph",

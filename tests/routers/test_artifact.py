@@ -12,7 +12,7 @@ from routers.artifact import TENSORS, load, read_manifest, save
 from routers.embedding import Embedder
 from routers.errors import ArtifactError
 from routers.examples import Example
-from routers.manifest import MANIFEST, sealed
+from routers.manifest import FORMAT, MANIFEST, sealed
 from routers.train import train
 from routers.trained import Trained
 from routers.weights import file_sha256
@@ -186,7 +186,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], None], str]] = {
         edit(seal=True, classifier={"kind": "linear", "parameters": {"depth": 3}}),
         "depth",
     ),
-    "format of another version": (edit(seal=True, format=2), MANIFEST),
+    "format of another version": (edit(seal=True, format=FORMAT + 1), MANIFEST),
     "manifest truncated": (truncate(MANIFEST), MANIFEST),
     "manifest removed": (remove(MANIFEST), MANIFEST),
     "manifest a list": (write(MANIFEST, "[]"), MANIFEST),
