@@ -31,7 +31,7 @@ from routers.mapping.table import Table, table_of
 __all__ = ["CONFIDENCE", "LEAST_SHOTS", "Onboarded", "onboard"]
 
 LEAST_SHOTS = 5
-CONFIDENCE = 0.85
+CONFIDENCE = 0.8
 """Of the lower bound of the newcomer's gain, one-sided; unless the mapping's own is stricter."""
 INTERVAL_Z = 1.96
 
@@ -205,7 +205,7 @@ def _enlarged(
     overall = (table.shares @ credit, table.shares @ prices)
     return LearnedMapping.model_validate(
         {
-            **dict(mapping),
+            **{name: getattr(mapping, name) for name in LearnedMapping.model_fields},
             "experts": (*mapping.experts, expert),
             "ranking": ranking,
             "general_ranking": (leader, *_inserted(mapping, tuple(others), expert, overall)),
