@@ -28,7 +28,7 @@ SLOPE = 0.8
 """How far a query's ease for the pool is its ease for a newcomer."""
 LIKENESS = 0.1
 """Standard deviation of the weight by which a newcomer is like one expert more than like the pool."""
-LEVEL, SPECIALITY = 0.15, 0.05
+LEVEL, SPECIALITY = 0.2, 0.05
 """By how much imagined experts differ from their pool: throughout, and in a category; standard deviations."""
 PRIOR_EXPERTS = 2
 EXPLAINED = 0.25
