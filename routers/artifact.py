@@ -26,7 +26,7 @@ from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 from routers.trained import Mapped, Trained
 
-__all__ = ["MAPPING", "TENSORS", "load", "load_mapping", "read_manifest", "save"]
+__all__ = ["MAPPING", "TENSORS", "load", "load_mapping", "read_manifest", "save", "save_mapping"]
 
 TENSORS = "classifier.safetensors"
 MAPPING = "mapping.json"
@@ -49,6 +49,27 @@ def save(trained: Trained, folder: Path, *, embedder: str) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _replace(folder, {MANIFEST: manifest, **files})
+    except OSError as error:
+        raise ArtifactError(f"{folder} cannot be written ({error.strerror}); see 'routing.artifact'") from error
+
+
+def save_mapping(mapping: Mapped, folder: Path) -> None:
+    """Put a mapping into the artifact that is there, all else as it is: the classifier's file to the byte.
+
+    Raises:
+        ArtifactError: nothing there, damaged, or it cannot be written.
+    """
+    folder = folder.resolve()
+    _refuse_foreign(folder)
+    manifest = read_manifest(folder)
+    files = {TENSORS: _checked(manifest, folder / TENSORS), MAPPING: _json(mapping.learned.as_dict())}
+    try:
+        content = {
+            **json.loads((folder / MANIFEST).read_bytes()),
+            "mapping": _mapping_part(mapping),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+        _replace(folder, {MANIFEST: _json(sealed(content)), **files})
     except OSError as error:
         raise ArtifactError(f"{folder} cannot be written ({error.strerror}); see 'routing.artifact'") from error
 
@@ -126,6 +147,7 @@ def _mapping_part(mapping: Mapped) -> Mapping[str, object]:
         "data_sha256": mapping.data_sha256,
         "budget": mapping.learned.budget.model_dump(mode="json"),
         "active_params_b": dict(mapping.active_params_b),
+        **({"placed": [placed.model_dump(mode="json") for placed in mapping.placed]} if mapping.placed else {}),
     }
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 
-__all__ = ["CategoryReport", "Mapped", "Measures", "Report", "Trained"]
+__all__ = ["CategoryReport", "Mapped", "Measures", "Placed", "Report", "Trained"]
 
 
 class CategoryReport(BaseModel):
@@ -60,16 +60,28 @@ class Report(Measures):
     threshold: float
 
 
+class Placed(BaseModel):
+    """An expert that was added to a mapping from a few shots: how many, and the hash of their file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expert: str
+    shots: int
+    data_sha256: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
     """A mapping fresh from learning, and what it was learned from, to be known again.
 
-    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known.
+    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. placed: experts that were
+    added later, from shots that are not among the graded outcomes.
     """
 
     learned: LearnedMapping
     data_sha256: str
     active_params_b: Mapping[str, float]
+    placed: tuple[Placed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
