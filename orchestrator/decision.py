@@ -74,11 +74,12 @@ class Categorized(_Value):
 class Contribution(_Value):
     """What one part of the query (or of what was learned) adds to the two scores.
 
-    part: examples (learned queries near in meaning, by category), word (one or two in a row), letters (the pieces of a
-        word's spelling), meaning (the embedding as a whole), category (whatever the query), other (small ones).
+    part: examples (learned queries near in meaning), pilot (the centroid of several), rule (a keyword or pattern that
+        was found), word (one or two in a row), letters (the pieces of a word's spelling), meaning (the embedding as a
+        whole), category (whatever the query), other (small ones).
     """
 
-    part: Literal["examples", "word", "letters", "meaning", "category", "other"]
+    part: Literal["examples", "pilot", "rule", "word", "letters", "meaning", "category", "other"]
     name: str
     top: float
     runner_up: float

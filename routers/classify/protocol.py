@@ -78,7 +78,8 @@ class Evident(Protocol):
 class Explained(Protocol):
     """A classifier that can say what its answer is made of.
 
-    unit: what the contributions add up to, the logit itself or a score that the logit is a rising function of.
+    unit: what the contributions add up to, the logit itself or a score of which, among the categories of one text, the
+    logit is a rising function.
     """
 
     unit: Literal["logit", "score"]
