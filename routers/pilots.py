@@ -114,7 +114,9 @@ class PilotLibrary:
 
     def likeness(self, vectors: FloatArray) -> Probabilities:
         """Cosine of each query, float32 [n, dim], to the pilot nearest to it: float64 [n]."""
-        nearest: Probabilities = (_unit(vectors.astype(np.float64)) @ _unit(self._centroids.astype(np.float64)).T).max(1)
+        nearest: Probabilities = (_unit(vectors.astype(np.float64)) @ _unit(self._centroids.astype(np.float64)).T).max(
+            1
+        )
         return nearest
 
     def added(self, pilots: Iterable[Pilot]) -> Self:

@@ -41,7 +41,7 @@ class NearestClassifier:
     unit: Literal["logit", "score"] = "score"
 
     signals = ("score", "nearness")
-    """The largest share of the votes, and the mean cosine to the five nearest examples."""
+    """The most votes for a category, and the mean cosine to the five nearest examples."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class NearestClassifier:
         return self.read(texts)[0]
 
     def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
-        """The share of the votes that each voting example has, and that which no example cast.
+        """The vote of each example that has one, and those that no example cast; the logit is the logarithm of a share.
 
         An example is named by its category and its number there, from 1, in the order in which it was learned: its text
         is not kept, so that a query of one person, once learned, is not shown to another.
@@ -101,13 +101,12 @@ class NearestClassifier:
         columns = np.array([self.classes_.index(name) for name in categories], dtype=np.intp)
         alike = self._embedder.embed([text]) @ self.examples_.T
         weights = self._weights(alike)[0].astype(np.float64)
-        cast = weights.sum() + self._smoothing
-        parts = [whatever_the_text(np.full(len(columns), self._smoothing / len(self.classes_) / cast))]
+        parts = [whatever_the_text(np.full(len(columns), self._smoothing / len(self.classes_)))]
         for row in np.flatnonzero(weights):
             owner = self.columns_[row]
             number = np.count_nonzero(self.columns_[: row + 1] == owner)
             name = f"example {number} of {self.classes_[owner]}, likeness {alike[0, row]:.2f}"
-            values = np.where(columns == owner, weights[row] / cast, 0.0)
+            values = np.where(columns == owner, weights[row], 0.0)
             parts.append(Contribution("examples", name, tuple(map(float, values))))
         return tuple(parts)
 
@@ -153,7 +152,7 @@ class NearestClassifier:
             nearness.append(_nearness(alike))
         counted = np.concatenate(votes).astype(np.float64) + self._smoothing / len(self.classes_)
         shares: FloatArray = (counted / counted.sum(axis=1, keepdims=True)).astype(np.float32)
-        return np.log(shares), np.stack([shares.max(axis=1), np.concatenate(nearness)], axis=1)
+        return np.log(shares), np.stack([counted.max(axis=1), np.concatenate(nearness)], axis=1).astype(np.float32)
 
     def _weights(self, alike: FloatArray) -> FloatArray:
         """How much each example's vote counts, [n, m]; from cosines [n, m]."""

@@ -39,7 +39,7 @@ class PilotClassifier:
     unit: Literal["logit", "score"] = "logit"
 
     signals = ("score", "nearness")
-    """The largest similarity to a category by the rule, and the cosine to the nearest centroid of all."""
+    """The largest probability, uncalibrated, and the cosine to the nearest centroid of all."""
 
     def __init__(
         self,
@@ -151,17 +151,16 @@ class PilotClassifier:
     def _learned(self, vectors: FloatArray, labels: Sequence[str]) -> Self:
         """Find the centroids of these examples among the classes that are known."""
         won = np.array([[label == name for name in self.classes_] for label in labels], dtype=np.float64)
-        pilots = learn_pilots(
-            vectors, won, experts=self.classes_, sources=labels, k=self._k, smallest=self._smallest
-        )
+        pilots = learn_pilots(vectors, won, experts=self.classes_, sources=labels, k=self._k, smallest=self._smallest)
         return self._with(pilots)
 
     def _seen(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Logits and evidence of queries [n, dim]."""
-        scores = self.library_.source_scores(vectors)
         logits = np.full((len(vectors), len(self.classes_)), self._scale * UNLIKE, dtype=np.float32)
-        logits[:, self._places] = self._scale * scores
-        return logits, np.stack([scores.max(axis=1), self.library_.likeness(vectors)], axis=1).astype(np.float32)
+        logits[:, self._places] = self._scale * self.library_.source_scores(vectors)
+        return logits, np.stack([softmax(logits).max(axis=1), self.library_.likeness(vectors)], axis=1).astype(
+            np.float32
+        )
 
     def _with(self, pilots: tuple[Pilot, ...]) -> Self:
         self.library_ = PilotLibrary(pilots=pilots, rule=self._rule, similarity=self._similarity)
