@@ -13,7 +13,7 @@ from pydantic import Field
 
 from routers.calibrate import IntArray, Probabilities, softmax
 from routers.classify.contribution import Contribution, whatever_the_text
-from routers.classify.kinds import classifier_kind, seen_by
+from routers.classify.kinds import asked_by, classifier_kind, described_to, seen_by
 from routers.classify.parameters import check_parameters
 from routers.classify.patterns import Expression, expression, keywords
 from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident, Explained, State, stated_by
@@ -31,6 +31,8 @@ FAMILIAR = "familiar"
 Rules = Mapping[str, Mapping[str, Sequence[str]]]
 
 KEYS = ("keywords", "patterns")
+
+INNER = "linear"
 
 
 class RulesClassifier:
@@ -59,7 +61,7 @@ class RulesClassifier:
         *,
         rules: Rules | None = None,
         certainty: Annotated[float, Field(gt=0.5, lt=1)] = 0.99,
-        inner: str = "linear",
+        inner: str = INNER,
         inner_parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self._embedder = embedder
@@ -76,7 +78,20 @@ class RulesClassifier:
     @staticmethod
     def sees(embedder: Embedder, parameters: Mapping[str, Any]) -> Embedder:
         """What of an embedder the inner kind wants to see."""
-        return seen_by(parameters.get("inner", "linear"), embedder, parameters.get("inner_parameters") or {})
+        return seen_by(parameters.get("inner", INNER), embedder, parameters.get("inner_parameters") or {})
+
+    @staticmethod
+    def asks(parameters: Mapping[str, Any]) -> Mapping[str, str]:
+        """The experts that the inner kind asks, by the path of the parameter."""
+        asked = asked_by(parameters.get("inner", INNER), parameters.get("inner_parameters") or {})
+        return {f"inner_parameters.{path}": expert for path, expert in asked.items()}
+
+    @staticmethod
+    def described(parameters: Mapping[str, Any], descriptions: Mapping[str, str]) -> Mapping[str, Any]:
+        """The parameters, with the descriptions of the categories where the inner kind goes by them."""
+        given = parameters.get("inner_parameters") or {}
+        told = described_to(parameters.get("inner", INNER), given, descriptions)
+        return parameters if told == given else {**parameters, "inner_parameters": told}
 
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
         """The inner kind learns; raises TrainingError for rules of a category that has no examples."""
