@@ -43,6 +43,6 @@ def ask(expert: str, bodies: Sequence[Body]) -> list[Draft]:
 
     """
     if (line := _LINE.get(None)) is None:
-        message = "the classifier asks it, and experts can be asked while a service runs or a router is trained only"
+        message = "the classifier asks it, which works only while a service runs or a router is being trained"
         raise ExpertUnavailable(expert, message)
     return line(expert, bodies)

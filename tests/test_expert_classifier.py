@@ -130,7 +130,7 @@ def test_nobody_is_asked_for_no_texts_or_by_a_fit() -> None:
     with connected(judge):
         assert fitted().logits([]).shape == (0, 3)
     assert judge.asked == []
-    with pytest.raises(ExpertUnavailable, match="while a service runs or a router is trained"):
+    with pytest.raises(ExpertUnavailable, match="only while a service runs or a router is being trained"):
         fitted().logits(["paint it"])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -16,15 +15,13 @@ from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from orchestrator.batching import Batcher
+from orchestrator.consultation import Consultant
 from orchestrator.decision import Attempt, Categorized, Contribution, Explanation, Gate, Probability, Signal
 from orchestrator.decision_cache import DecisionCache
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.trace import Stopwatch
 from routers import explanation
 from routers.router import Router, Routing
-
-if TYPE_CHECKING:
-    from orchestrator.consultation import Consultant
 
 __all__ = ["Categorizer"]
 
