@@ -5,20 +5,19 @@ Builds the parts from a configuration, keeps them alive for as long as a block r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import anyio
-import platformdirs
 from anyio import to_thread
 
 from orchestrator.config import Config
+from orchestrator.consultation import Consultant, consulted_by
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
-from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
+from orchestrator.fleet.surroundings import cache_folder, embedders_of, experts_of, site_of
 from orchestrator.pipeline import Pipeline
 from orchestrator.plans import Plans
 from orchestrator.stages.categorize import Categorizer
@@ -28,11 +27,6 @@ from orchestrator.stages.draft import Drafting
 from orchestrator.training import load_mapping, load_router
 
 __all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "running", "site_of"]
-
-
-def cache_folder() -> Path:
-    """Where converted weights and indexes are kept between runs; all of it can be made again."""
-    return platformdirs.user_cache_path("expert-orchestrator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,24 +46,6 @@ class Engine:
         return False, "; ".join(f"{expert}: {c.state} ({c.reason})" for expert, c in states.items())
 
 
-def embedders_of(config: Config) -> Embedders:
-    """The embedders of a configuration, none loaded yet."""
-    return Embedders(config.folder, engine=config.engine, cache=cache_folder() / "graphs")
-
-
-def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert]) -> Site:
-    """What the experts of a configuration find around them."""
-    return Site(folder=config.folder, cache=cache_folder(), expert=expert, embedder=embedders)
-
-
-@asynccontextmanager
-async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Registry]:
-    """The experts of a configuration, startable inside the block; no router is needed."""
-    registry = Registry(config, site_of(config, embedders, lambda expert_id: registry[expert_id]))
-    async with embedders.background.open(), registry.background.open():
-        yield registry
-
-
 @asynccontextmanager
 async def running(config: Config, *, embedders: Embedders | None = None) -> AsyncIterator[Engine]:
     """The engine of a configuration, alive inside the block.
@@ -85,8 +61,14 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
     router = await to_thread.run_sync(load_router, config, embedder)
     plans = Plans(config, await to_thread.run_sync(load_mapping, config))
-    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
+    deadline_s = config.routing.max_latency_ms / 1000
     async with experts_of(config, embedders) as registry, anyio.create_task_group() as group:
+        categorizer = Categorizer(
+            router,
+            deadline_s=deadline_s,
+            remembered=config.routing.cache,
+            consultant=Consultant(registry, deadline_s=deadline_s) if consulted_by(config) else None,
+        )
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,

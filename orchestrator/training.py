@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.config import Config
+from orchestrator.consultation import experts_at_hand
 from orchestrator.graded import graded_of, learned_from, why_learn
 from routers import artifact
+from routers.classify.kinds import described_to
 from routers.classify.parameters import configured
 from routers.embedding import Embedder
 from routers.errors import ArtifactError, TrainingError, UnknownClassifier
@@ -19,7 +22,7 @@ from routers.router import Router
 from routers.train import Progress, train
 from routers.trained import Trained
 
-__all__ = ["Progress", "examples_of", "load_mapping", "load_router", "train_router", "why_train"]
+__all__ = ["Progress", "examples_of", "load_mapping", "load_router", "parameters_of", "train_router", "why_train"]
 
 
 def examples_of(config: Config, file: Path | None = None) -> list[Example]:
@@ -59,22 +62,29 @@ def train_router(
 
     """
     graded = graded_of(config, scores)
-    trained = train(
-        examples_of(config, file),
-        categories=tuple(config.categories),
-        general=config.general,
-        embedder=embedder,
-        classifier=config.routing.classifier,
-        parameters=config.routing.parameters,
-        alpha=config.routing.alpha,
-        false_reject=config.routing.false_reject,
-        seed=seed,
-        progress=progress,
-    )
-    if graded is not None:
-        trained = replace(trained, mapping=learned_from(config, graded, trained.router, seed=seed))
+    with experts_at_hand(config, progress):
+        trained = train(
+            examples_of(config, file),
+            categories=tuple(config.categories),
+            general=config.general,
+            embedder=embedder,
+            classifier=config.routing.classifier,
+            parameters=parameters_of(config),
+            alpha=config.routing.alpha,
+            false_reject=config.routing.false_reject,
+            seed=seed,
+            progress=progress,
+        )
+        if graded is not None:
+            trained = replace(trained, mapping=learned_from(config, graded, trained.router, seed=seed))
     artifact.save(trained, config.path(config.routing.artifact), embedder=config.embedder)
     return trained
+
+
+def parameters_of(config: Config) -> Mapping[str, Any]:
+    """The parameters of the configuration's classifier, and the categories' descriptions where its kind takes them."""
+    descriptions = {name: block.description for name, block in config.categories.items()}
+    return described_to(config.routing.classifier, config.routing.parameters, descriptions)
 
 
 def load_router(config: Config, embedder: Embedder) -> Router:
@@ -126,5 +136,5 @@ def why_train(config: Config, load_embedder: Callable[[str], Embedder]) -> str:
 
 def _parameters(config: Config, embedder: Embedder) -> object:
     """All parameters of the classifier as the configuration and its kind's defaults have them, in JSON's types."""
-    kind = configured(config.routing.classifier, config.routing.parameters, embedder)
+    kind = configured(config.routing.classifier, parameters_of(config), embedder)
     return json.loads(json.dumps(kind(embedder).parameters()))

@@ -9,6 +9,7 @@ import anyio
 import numpy as np
 
 from orchestrator.config import Config
+from orchestrator.consultation import Consultant, consulted_by
 from orchestrator.engine import Engine
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
@@ -102,7 +103,9 @@ async def flowing(
         qhat=0.5,
         general="general",
     )
-    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
+    deadline_s = config.routing.max_latency_ms / 1000
+    consultant = Consultant(registry, deadline_s=deadline_s) if consulted_by(config) else None
+    categorizer = Categorizer(router, deadline_s=deadline_s, remembered=config.routing.cache, consultant=consultant)
     async with registry.background.open(), anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(

@@ -15,7 +15,8 @@ from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from orchestrator.batching import Batcher
-from orchestrator.decision import Categorized, Contribution, Explanation, Gate, Probability, Signal
+from orchestrator.consultation import Consultant
+from orchestrator.decision import Attempt, Categorized, Contribution, Explanation, Gate, Probability, Signal
 from orchestrator.decision_cache import DecisionCache
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.trace import Stopwatch
@@ -28,12 +29,23 @@ log = structlog.get_logger()
 
 
 class Categorizer:
-    """Classifies queries with one router, within `deadline_s` each; remembers the latest `remembered`, 0 for none."""
+    """Classifies queries with one router, within `deadline_s` each; remembers the latest `remembered`, 0 for none.
+
+    consultant: for a router whose classifier asks experts. Its queries are classified side by side, each by itself, so
+    that none waits for another one's answer.
+    """
 
     def __init__(
-        self, router: Router, *, deadline_s: float, breaker: Breaker | None = None, remembered: int = 0
+        self,
+        router: Router,
+        *,
+        deadline_s: float,
+        breaker: Breaker | None = None,
+        remembered: int = 0,
+        consultant: Consultant | None = None,
     ) -> None:
         self._deadline_s = deadline_s
+        self._consultant = consultant
         self._breaker = breaker or Breaker(failures=5, open_s=10.0)
         self._remembered = remembered
         self._batches: Batcher[str, Routing] = Batcher(self._classify)
@@ -59,32 +71,37 @@ class Categorizer:
         key = cache.key(query)
         if key is not None and (known := cache.get(key)):
             return known.model_copy(update={"cached": True, "took_ms": watch.ms})
-        fresh = await self._asked(query, watch)
+        calls: list[Attempt] = []
+        fresh = await self._asked(query, watch, calls)
         if key is not None and fresh.method == "router":
             cache.put(key, fresh)
-        return fresh
+        return fresh.model_copy(update={"calls": tuple(calls)}) if calls else fresh
 
     async def explain(self, query: str) -> Explanation | None:
         """What decided the category of a query; None when it could not be had within the deadline."""
         try:
             with anyio.move_on_after(self._deadline_s):
-                found = await to_thread.run_sync(
-                    self.router.explain, query, limiter=self._one_explanation, abandon_on_cancel=True
-                )
-                return _explanation(found)
+                return _explanation(await self._explained(query))
         except Exception as error:  # noqa: BLE001 - supervised border: the decision stands without its explanation
             log.warning("explanation.failed", error=repr(error))
             return None
         log.warning("explanation.late", deadline_ms=self._deadline_s * 1000)
         return None
 
-    async def _asked(self, query: str, watch: Stopwatch) -> Categorized:
+    async def _explained(self, query: str) -> explanation.Explanation:
+        if self._consultant is not None:
+            return await self._consultant.run(self.router.explain, query, calls=[], recall=True)
+        return await to_thread.run_sync(
+            self.router.explain, query, limiter=self._one_explanation, abandon_on_cancel=True
+        )
+
+    async def _asked(self, query: str, watch: Stopwatch, calls: list[Attempt]) -> Categorized:
         if not self._breaker.allows():
             return self._degraded("the classifier failed repeatedly and is left alone for a while", watch)
         routing: Routing | None = None
         try:
             with anyio.move_on_after(self._deadline_s):
-                routing = await self._batches.submit(query)
+                routing = await self._routed(query, calls)
         except Exception as error:  # noqa: BLE001 - supervised border: a broken classifier must not stop answers
             log.warning("classifier.failed", error=repr(error))
             self._breaker.failed()
@@ -94,6 +111,12 @@ class Categorizer:
             return self._degraded(f"the classifier took longer than {self._deadline_s * 1000:.0f} ms", watch)
         self._breaker.succeeded()
         return _categorized(routing, watch)
+
+    async def _routed(self, query: str, calls: list[Attempt]) -> Routing:
+        if self._consultant is None:
+            return await self._batches.submit(query)
+        (routing,) = await self._consultant.run(self._classify, [query], calls=calls)
+        return routing
 
     def _classify(self, queries: Sequence[str]) -> Sequence[Routing]:
         return self.router.classify(queries)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from orchestrator.config import load
-from orchestrator.embedders import Embedders
+from orchestrator.engine import embedders_of
 from orchestrator.training import load_mapping, why_train
 from tests.cli.test_verbs import Done, orchestrator
 
@@ -95,7 +95,7 @@ def test_a_new_expert_is_placed_and_routed_to_and_the_classifier_is_the_same_fil
     plans = json.loads(orchestrator("mapping", "--json", cwd=folder).stdout)["plans"]
     assert plans["sums"]["experts"][0] == plans["tales"]["experts"][0] == "fresh"
     config = load(folder / "experts.yaml", environment={}).config
-    assert why_train(config, Embedders(config.folder).load) == ""
+    assert why_train(config, embedders_of(config).load) == ""
     manifest = json.loads((folder / "artifacts/router/manifest.json").read_bytes())
     (placed,) = manifest["mapping"]["placed"]
     assert (placed["expert"], placed["shots"]) == ("fresh", 40)
@@ -168,7 +168,7 @@ def test_appended_shots_are_learned_by_a_full_training(folder: Path) -> None:
     for row in rows[:40]:
         row["outcomes"]["fresh"] = {"score": 1.0, "cost_usd": 0.002}
     write(folder / "grades.jsonl", rows)
-    assert why_train(config, Embedders(config.folder).load) == "the graded outcomes have changed"
+    assert why_train(config, embedders_of(config).load) == "the graded outcomes have changed"
     assert orchestrator("train", cwd=folder).returncode == 0
     learned = load_mapping(config)
     assert placed is not None
