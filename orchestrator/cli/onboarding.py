@@ -75,9 +75,9 @@ def _endless(console: Console) -> ConsoleOptions:
 
 
 def _loader(config: Config) -> Callable[[str], Embedder]:
-    from routers.embedding.load import load_embedder
+    from orchestrator.fleet.surroundings import embedders_of
 
-    return lambda name: load_embedder(name, folder=config.folder)
+    return embedders_of(config).load
 
 
 def _changes(placement: Placement) -> Table:
