@@ -15,6 +15,7 @@ import platformdirs
 from anyio import to_thread
 
 from orchestrator.config import Config
+from orchestrator.decision import Decision
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
 from orchestrator.experts import Expert, Site
@@ -26,8 +27,10 @@ from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
 from orchestrator.training import load_mapping, load_router
+from orchestrator.usage.journal import Journal
+from orchestrator.usage.recorder import Recorder
 
-__all__ = ["Engine", "cache_folder", "experts_of", "running", "site_of"]
+__all__ = ["Engine", "cache_folder", "experts_of", "recording", "running", "site_of"]
 
 
 def cache_folder() -> Path:
@@ -43,6 +46,13 @@ class Engine:
     registry: Registry
     pipeline: Pipeline
     decisions: DecisionLog = field(default_factory=DecisionLog)
+    usage: Recorder | None = None
+
+    def keep(self, decision: Decision) -> None:
+        """Remember a decision that has ended, and write it down where the configuration says so."""
+        self.decisions.add(decision)
+        if self.usage is not None:
+            self.usage.decided(decision)
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""
@@ -66,6 +76,22 @@ async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Regi
 
 
 @asynccontextmanager
+async def recording(config: Config) -> AsyncIterator[Recorder | None]:
+    """What keeps the use of the service inside the block; None where the configuration names no file.
+
+    Raises:
+        RunError: the file cannot be written, or river is not installed.
+
+    """
+    if config.usage.file is None:
+        yield None
+        return
+    recorder = Recorder(Journal(config.path(config.usage.file)), content=config.usage.content)
+    async with recorder.open():
+        yield recorder
+
+
+@asynccontextmanager
 async def running(config: Config, *, embedders: Embedders | None = None) -> AsyncIterator[Engine]:
     """The engine of a configuration, alive inside the block.
 
@@ -74,6 +100,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     Raises:
         ArtifactError: there is no router, or not one for this configuration.
         WeightsError: the embedder cannot be loaded.
+        RunError: the use cannot be written down where the configuration wants it.
 
     """
     embedders = embedders or Embedders(config.folder)
@@ -81,7 +108,11 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     router = await to_thread.run_sync(load_router, config, embedder)
     plans = Plans(config, await to_thread.run_sync(load_mapping, config))
     categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
-    async with experts_of(config, embedders) as registry, anyio.create_task_group() as group:
+    async with (
+        recording(config) as usage,
+        experts_of(config, embedders) as registry,
+        anyio.create_task_group() as group,
+    ):
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
@@ -91,5 +122,5 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline)
+        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
         group.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
 from orchestrator.experts import Searcher, State
 from orchestrator.fleet.registry import Registry
+from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
 from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
@@ -25,6 +26,7 @@ from orchestrator.wire import citation
 __all__ = ["router"]
 
 router = APIRouter()
+router.include_router(usage.router)
 
 
 class Model(BaseModel):
