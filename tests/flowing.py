@@ -9,7 +9,7 @@ import anyio
 import numpy as np
 
 from orchestrator.config import Config
-from orchestrator.engine import Engine
+from orchestrator.engine import Engine, recording
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
@@ -103,7 +103,7 @@ async def flowing(
         general="general",
     )
     categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
-    async with registry.background.open(), anyio.create_task_group() as group:
+    async with recording(config) as usage, registry.background.open(), anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
@@ -113,5 +113,5 @@ async def flowing(
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline)
+        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
         group.cancel_scope.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +60,7 @@ def report(
 
 
 @app.command()
-def export(
+def export(  # noqa: PLR0917 - typer's arguments
     file: UsageFile = None,
     config: ConfigOption = Path("experts.yaml"),
     examples: Annotated[
@@ -104,7 +103,6 @@ def _path(config: Config, file: Path | None) -> Path:
 
 
 def _made(config: Config, path: Path) -> UsageReport:
-    from orchestrator.cli.progress import progress_bars
     from orchestrator.training import examples_of
     from orchestrator.usage.lines import read_usage
     from routers.embedding.load import load_embedder
@@ -113,15 +111,12 @@ def _made(config: Config, path: Path) -> UsageReport:
         from orchestrator.usage.report import report_of
     except ImportError as error:
         raise RunError(f"the report needs river ({error}); run 'pip install expert-orchestrator[usage]'") from error
-    learned = Counter(example.category for example in examples_of(config))
-    counts = {name: learned[name] for name in config.categories if name != config.general}
-    with progress_bars():
-        return report_of(
-            read_usage(path),
-            config,
-            examples=counts,
-            embedder=lambda: load_embedder(config.embedder, folder=config.folder),
-        )
+    return report_of(
+        read_usage(path),
+        config,
+        examples=examples_of(config),
+        embedder=lambda: load_embedder(config.embedder, folder=config.folder),
+    )
 
 
 def _export(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
 from orchestrator.errors import FeedbackOff, InvalidRequest, UnknownDecision
-from orchestrator.usage.lines import FeedbackLine
+from orchestrator.usage.lines import FeedbackLine, writable
 
 __all__ = ["Accepted", "accept"]
 
@@ -125,4 +125,4 @@ def _comment(given: object) -> str | None:
         return None
     if not isinstance(given, str) or len(given) > MOST_COMMENT:
         raise InvalidRequest(f"'comment' must be a text of at most {MOST_COMMENT} characters.", param="comment")
-    return given
+    return writable(given)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from orchestrator.decision import Decision
 from orchestrator.errors import RunError
 
-__all__ = ["Call", "DecisionLine", "FeedbackLine", "UsageSet", "decision_line", "read_usage"]
+__all__ = ["Call", "DecisionLine", "FeedbackLine", "UsageSet", "decision_line", "read_usage", "writable"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -30,7 +30,7 @@ class _Line(BaseModel):
 
     def encoded(self) -> bytes:
         """As it stands in the file, without the line's end; what is not known is left out."""
-        return self.model_dump_json(exclude_none=True).encode("utf-8", "surrogatepass")
+        return self.model_dump_json(exclude_none=True).encode()
 
 
 class Call(BaseModel):
@@ -140,8 +140,13 @@ def decision_line(decision: Decision) -> DecisionLine:
         error=decision.error.kind if decision.error else None,
         cost_usd=decision.cost_usd,
         total_ms=decision.total_ms,
-        query=decision.query,
+        query=None if decision.query is None else writable(decision.query),
     )
+
+
+def writable(text: str) -> str:
+    """The text without what no file of UTF-8 can hold: lone surrogates, which JSON may bring in."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_usage(path: Path) -> UsageSet:

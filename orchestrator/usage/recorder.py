@@ -112,8 +112,14 @@ class Recorder:
             RunError: the file cannot be written, or river is not installed.
 
         """
-        await to_thread.run_sync(self._journal.check)
-        watch = await to_thread.run_sync(_watch)
+        with self._send, self._receive:
+            await to_thread.run_sync(self._journal.check)
+            watch = await to_thread.run_sync(_watch)
+            async with self._working(watch):
+                yield
+
+    @asynccontextmanager
+    async def _working(self, watch: UsageWatch) -> AsyncIterator[None]:
         done = anyio.Event()
         async with anyio.create_task_group() as group:
             working = anyio.CancelScope(shield=True)
@@ -138,7 +144,7 @@ class Recorder:
         return True
 
     async def _serve(self, watch: UsageWatch, working: anyio.CancelScope, done: anyio.Event) -> None:
-        with working, self._receive:
+        with working:
             async for first in self._receive:
                 batch = [first]
                 while len(batch) < AT_ONCE and self._receive.statistics().current_buffer_used:

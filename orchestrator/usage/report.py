@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,13 +14,14 @@ from orchestrator.usage.alert import Alert
 from orchestrator.usage.lines import DecisionLine, UsageSet
 from orchestrator.usage.watch import UsageWatch
 from routers.embedding import Embedder
+from routers.examples import Example
 from routers.usage.health import Health, Use, health_of
 from routers.usage.proposals import GatedQuery, Proposal, propose
 
 __all__ = ["UsageReport", "as_yaml", "report_of"]
 
 BACKGROUND = 500
-"""Latest queries of all kinds, by which it is measured how near is near."""
+"""Examples of all categories, by which it is measured how near is near."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +52,15 @@ class UsageReport:
 
 
 def report_of(
-    usage: UsageSet, config: Config, *, examples: Mapping[str, int], embedder: Callable[[], Embedder]
+    usage: UsageSet, config: Config, *, examples: Sequence[Example], embedder: Callable[[], Embedder]
 ) -> UsageReport:
     """Everything that the file tells.
 
-    examples: by category, queries that the router learns from. embedder: loaded only where there are gated queries
-    to compare.
+    examples: what the router learns from. embedder: loaded only where there are gated queries to compare.
     """
     gated = [line for line in usage.decisions.values() if line.gate is not None]
     uses = [_use(line, scores) for line, scores in _with_scores(usage) if line.method != "bypass"]
+    learned = Counter(example.category for example in examples)
     plans = {name: block.experts for name, block in config.categories.items()}
     return UsageReport(
         decisions=len(usage.decisions),
@@ -68,8 +69,10 @@ def report_of(
         gated=len(gated),
         with_text=sum(line.query is not None for line in gated),
         alerts=_alerts(usage),
-        proposals=_proposals(usage, config, embedder),
-        health=health_of(uses, plans=plans, examples=examples),
+        proposals=_proposals(usage, config, examples, embedder),
+        health=health_of(
+            uses, plans=plans, examples={name: learned[name] for name in config.categories if name != config.general}
+        ),
     )
 
 
@@ -100,7 +103,9 @@ def _alerts(usage: UsageSet) -> tuple[Alert, ...]:
     return tuple(sorted(alerts, key=lambda alert: alert.raised))
 
 
-def _proposals(usage: UsageSet, config: Config, embedder: Callable[[], Embedder]) -> tuple[Proposal, ...]:
+def _proposals(
+    usage: UsageSet, config: Config, examples: Sequence[Example], embedder: Callable[[], Embedder]
+) -> tuple[Proposal, ...]:
     """From the gated queries of which the text was kept; those whose category was told are no riddle any more."""
     told = usage.corrected()
     riddles = [
@@ -111,8 +116,8 @@ def _proposals(usage: UsageSet, config: Config, embedder: Callable[[], Embedder]
     if not riddles:
         return ()
     embeds = embedder()
-    latest = dict.fromkeys(line.query for line in reversed(usage.decisions.values()) if line.query)
-    background = embeds.embed(list(latest)[:BACKGROUND])
+    every = max(1, len(examples) // BACKGROUND)
+    background = embeds.embed([example.query for example in examples[::every]])
     vectors = embeds.embed([query.text for query in riddles])
     return tuple(propose(riddles, vectors, background=background, taken=config.categories))
 

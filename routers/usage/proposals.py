@@ -1,7 +1,7 @@
 """Proposes new categories: what the gated queries that lie close together have in common.
 
 Clusters are of average linkage (scikit-learn): the members of one are alike on average, and queries that are like
-nothing else are in none. How near is near is measured against the queries of all kinds, since embedders differ in it.
+nothing else are in none. How near is near is measured by queries of known categories, since embedders differ in it.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def propose(
 ) -> list[Proposal]:
     """The proposals, largest first; queries of which there are several count once.
 
-    vectors: float32 [n, dim], rows L2-normalised, of the queries. background: the same of queries of all kinds, some
-    hundreds of the latest do; distances are measured by the usual one among these. least: queries of a proposal.
+    vectors: float32 [n, dim], rows L2-normalised, of the queries. background: the same of queries of all
+    categories, some hundreds do; distances are measured by the usual one among these. least: queries of a proposal.
     taken: names of the categories that there are.
     """
     latest = {same_text(query.text): place for place, query in enumerate(queries)}
@@ -144,7 +144,8 @@ def _telling_words(texts: Sequence[str], inside: npt.NDArray[np.bool_]) -> tuple
     other = (np.asarray(found[~inside].sum(axis=0)).ravel() + 1.0) / (elsewhere + 1.0)
     weight = share * np.log(np.maximum(share, 1e-12) / other)
     names = counter.get_feature_names_out()
-    return tuple(str(names[place]) for place in np.argsort(-weight, kind="stable")[:WORDS] if weight[place] > 0)
+    order = np.lexsort(([-len(name) for name in names], -weight))  # of equal ones the longer: short ones are particles
+    return tuple(str(names[place]) for place in order[:WORDS] if weight[place] > 0)
 
 
 def _named(proposals: Sequence[Proposal], taken: Collection[str]) -> list[Proposal]:

@@ -52,7 +52,7 @@ async def test_an_agent_asks_routes_and_lists(folder: Path) -> None:
             route = await client.call_tool("route", {"query": "add one and two"})
             experts = await client.call_tool("list_experts")
             wrong = await client.call_tool("ask", {"query": "hi", "model": "gpt-9"})
-    assert list(tools) == ["ask", "route", "list_experts"]
+    assert list(tools) == ["ask", "route", "list_experts", "feedback"]
     assert all(tool.output_schema for tool in tools.values())
     assert answer.structured_content is not None
     assert answer.structured_content["answer"] == "you said add one and two"
