@@ -18,7 +18,7 @@ from orchestrator.experts import Searcher, State
 from orchestrator.fleet.registry import Registry
 from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
-from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
+from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
 from orchestrator.types import Passage
 from orchestrator.wire import citation
@@ -26,7 +26,8 @@ from orchestrator.wire import citation
 __all__ = ["router"]
 
 router = APIRouter()
-router.include_router(usage.router)
+router.add_api_route("/v1/feedback", usage.feedback, methods=["POST"], status_code=202, openapi_extra=FEEDBACK_BODY)
+router.add_api_route("/v1/alerts", usage.alerts)
 
 
 class Model(BaseModel):

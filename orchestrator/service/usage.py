@@ -1,20 +1,16 @@
-"""The routes of learning from use: feedback in, alerts out."""
+"""What the routes of learning from use do: feedback in, alerts out."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from orchestrator.engine import Engine
 from orchestrator.service.body import json_body
-from orchestrator.service.openapi import FEEDBACK_BODY
 from orchestrator.usage.alert import Alert
 from orchestrator.usage.feedback import Accepted, accept
 
-__all__ = ["router"]
-
-router = APIRouter()
+__all__ = ["Alerts", "alerts", "feedback"]
 
 
 class Alerts(BaseModel):
@@ -26,7 +22,6 @@ class Alerts(BaseModel):
     alerts: list[Alert]
 
 
-@router.post("/v1/feedback", status_code=202, openapi_extra=FEEDBACK_BODY)
 async def feedback(http: Request) -> Accepted:
     """What you think of an answer: kept with the decision, and learned from.
 
@@ -37,7 +32,6 @@ async def feedback(http: Request) -> Accepted:
     return accept(engine, await json_body(http, limit=engine.config.serve.max_body_bytes))
 
 
-@router.get("/v1/alerts")
 async def alerts(http: Request) -> Alerts:
     """Which slices of the traffic have moved: in confidence, in familiarity, in the scores of feedback."""
     engine: Engine = http.app.state.engine

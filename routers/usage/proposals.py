@@ -144,7 +144,9 @@ def _telling_words(texts: Sequence[str], inside: npt.NDArray[np.bool_]) -> tuple
     other = (np.asarray(found[~inside].sum(axis=0)).ravel() + 1.0) / (elsewhere + 1.0)
     weight = share * np.log(np.maximum(share, 1e-12) / other)
     names = counter.get_feature_names_out()
-    order = np.lexsort(([-len(name) for name in names], -weight))  # of equal ones the longer: short ones are particles
+    order = np.lexsort(
+        (np.array([-len(name) for name in names]), -weight)
+    )  # of equal ones the longer: short ones are particles
     return tuple(str(names[place]) for place in order[:WORDS] if weight[place] > 0)
 
 
