@@ -50,9 +50,9 @@ class Engine:
 
     def keep(self, decision: Decision) -> None:
         """Remember a decision that has ended, and write it down where the configuration says so."""
-        self.decisions.add(decision)
+        kept = self.decisions.add(decision)
         if self.usage is not None:
-            self.usage.decided(decision)
+            self.usage.decided(decision if self.usage.content else kept)
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""

@@ -29,7 +29,7 @@ __all__ = ["Counts", "Recorder"]
 
 log = structlog.get_logger()
 
-MOST_WAITING = 10_000
+MOST_WAITING = 2_000
 AT_ONCE = 256
 MOST_ALERTS = 100
 MOST_FEEDBACK = 1_000
@@ -84,7 +84,7 @@ class Recorder:
 
     def decided(self, decision: Decision) -> None:
         """Keep a decision; returns at once."""
-        self._put(decision if self.content else decision.without_content())
+        self._put(decision)
 
     def told(self, line: FeedbackLine, *, category: str | None) -> bool:
         """Keep feedback; returns at once, False where the same was said before. category: where the query was sent.
@@ -156,12 +156,17 @@ class Recorder:
 
     def _keep(self, watch: UsageWatch, batch: Sequence[Decision | _Given]) -> None:
         try:
-            rows = [(_line(item), item) for item in batch]
+            rows = [(self._line(item), item) for item in batch]
             self._note(self._journal.append([line.encoded() for line, _ in rows]), len(rows))
             for line, item in rows:
                 self._look(watch, line, item)
         except Exception:  # supervised border: what is learned from use must not stop the service
             log.exception("usage.failed")
+
+    def _line(self, item: Decision | _Given) -> DecisionLine | FeedbackLine:
+        if isinstance(item, _Given):
+            return item.line
+        return decision_line(item if self.content else item.without_content())
 
     def _look(self, watch: UsageWatch, line: DecisionLine | FeedbackLine, item: Decision | _Given) -> None:
         if isinstance(line, DecisionLine):
@@ -182,10 +187,6 @@ class Recorder:
         if appended.error is None and self._failing:
             log.warning("usage.written_again", file=str(self._journal.path), lost=self._lost)
         self._failing = appended.error is not None
-
-
-def _line(item: Decision | _Given) -> DecisionLine | FeedbackLine:
-    return item.line if isinstance(item, _Given) else decision_line(item)
 
 
 def _watch() -> UsageWatch:
