@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 
 from routers.usage.drift import KEPT, REFERENCE, Alert, DriftWatch, Signal, Slice
 
-pytest.importorskip("river")
-
 
 def watched(values: np.ndarray, *, signal: Signal = "confidence") -> list[Alert]:
     """The alerts of one stream alone."""
