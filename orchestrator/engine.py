@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from orchestrator.config import Config
 from orchestrator.consultation import Consultant, consulted_by
+from orchestrator.decision import Decision
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
 from orchestrator.fleet.registry import Registry
@@ -25,8 +26,10 @@ from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
 from orchestrator.training import load_mapping, load_router
+from orchestrator.usage.journal import Journal
+from orchestrator.usage.recorder import Recorder
 
-__all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "running", "site_of"]
+__all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "recording", "running", "site_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,13 @@ class Engine:
     registry: Registry
     pipeline: Pipeline
     decisions: DecisionLog = field(default_factory=DecisionLog)
+    usage: Recorder | None = None
+
+    def keep(self, decision: Decision) -> None:
+        """Remember a decision that has ended, and write it down where the configuration says so."""
+        kept = self.decisions.add(decision)
+        if self.usage is not None:
+            self.usage.decided(decision if self.usage.content else kept)
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""
@@ -44,6 +54,22 @@ class Engine:
         if any(condition.state == "up" for condition in states.values()):
             return True, ""
         return False, "; ".join(f"{expert}: {c.state} ({c.reason})" for expert, c in states.items())
+
+
+@asynccontextmanager
+async def recording(config: Config) -> AsyncIterator[Recorder | None]:
+    """What keeps the use of the service inside the block; None where the configuration names no file.
+
+    Raises:
+        RunError: the file cannot be written, or river is not installed.
+
+    """
+    if config.usage.file is None:
+        yield None
+        return
+    recorder = Recorder(Journal(config.path(config.usage.file)), content=config.usage.content)
+    async with recorder.open():
+        yield recorder
 
 
 @asynccontextmanager
@@ -55,6 +81,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     Raises:
         ArtifactError: there is no router, or not one for this configuration.
         WeightsError: the embedder cannot be loaded.
+        RunError: the use cannot be written down where the configuration wants it.
 
     """
     embedders = embedders or embedders_of(config)
@@ -62,7 +89,11 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     router = await to_thread.run_sync(load_router, config, embedder)
     plans = Plans(config, await to_thread.run_sync(load_mapping, config))
     deadline_s = config.routing.max_latency_ms / 1000
-    async with experts_of(config, embedders) as registry, anyio.create_task_group() as group:
+    async with (
+        recording(config) as usage,
+        experts_of(config, embedders) as registry,
+        anyio.create_task_group() as group,
+    ):
         categorizer = Categorizer(
             router,
             deadline_s=deadline_s,
@@ -78,5 +109,5 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline)
+        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
         group.cancel_scope.cancel()

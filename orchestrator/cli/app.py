@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 import typer
 from rich.console import Console
 
-from orchestrator.cli import ask, check, experts, mapping, mcp, prepare, serve, train
+from orchestrator.cli import ask, check, experts, mapping, mcp, prepare, serve, train, usage
 from orchestrator.cli.log import configure_log
 from orchestrator.errors import ConfigError, OrchestratorError, sole
 from routers.errors import InfeasibleBudget, RouterError, TrainingError
@@ -45,6 +45,7 @@ def build() -> typer.Typer:
     ]
     for verb in verbs:
         app.command()(verb)
+    app.add_typer(usage.app, name="usage")
     for entry in sorted(entry_points(group="orchestrator.commands"), key=lambda entry: entry.name):
         app.add_typer(entry.load(), name=entry.name)
     return app

@@ -25,6 +25,7 @@ __all__ = [
     "Routing",
     "Serve",
     "Settings",
+    "Usage",
 ]
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -201,6 +202,19 @@ class Serve(Settings):
         return tuple(key.strip() for key in joined.split(",") if key.strip())
 
 
+class Usage(Settings):
+    """What is kept of the service's use, to learn from."""
+
+    file: Path | None = Field(
+        default=None,
+        description="JSONL file to which decisions and feedback are appended, and which turns on the drift watch; "
+        "without it nothing is kept",
+    )
+    content: bool = Field(
+        default=False, description="keep the queries and the comments of feedback too, so that they can be trained on"
+    )
+
+
 class Launch(Settings):
     """How `orchestrator up` starts the server of one vLLM expert."""
 
@@ -232,6 +246,7 @@ class Config(Settings):
     budget: Budget = Field(default_factory=Budget)
     fusion: Fusion = Field(default_factory=Fusion)
     serve: Serve = Field(default_factory=Serve)
+    usage: Usage = Field(default_factory=Usage)
     launch: dict[Identifier, Launch] = Field(default_factory=dict, description="by expert id")
     folder: SkipJsonSchema[Path] = Field(
         default=Path(), exclude=True, description="where relative paths start; set by the loader, no key of the file"

@@ -16,8 +16,9 @@ from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
 from orchestrator.experts import Searcher, State
 from orchestrator.fleet.registry import Registry
+from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
-from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
+from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
 from orchestrator.types import Passage
 from orchestrator.wire import citation
@@ -25,6 +26,8 @@ from orchestrator.wire import citation
 __all__ = ["router"]
 
 router = APIRouter()
+router.add_api_route("/v1/feedback", usage.feedback, methods=["POST"], status_code=202, openapi_extra=FEEDBACK_BODY)
+router.add_api_route("/v1/alerts", usage.alerts)
 
 
 class Model(BaseModel):

@@ -69,7 +69,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_verb(folder: Path) -> None:
     """And says in a line what each does."""
     shown = orchestrator("--help", cwd=folder)
-    for verb in ("serve", "ask", "route", "train", "mapping", "check", "experts", "schema", "mcp", "prepare", "eval"):
+    verbs = "serve ask route train mapping check experts schema mcp prepare usage eval"
+    for verb in verbs.split():
         assert f" {verb} " in shown.stdout
     assert shown.returncode == 0
 

@@ -7,7 +7,9 @@ import pytest
 from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
-TOP_KEYS = "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, version"
+TOP_KEYS = (
+    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, usage, version"
+)
 VLLM_KEYS = (
     "(known: active_params_b, adapter, api_key, base, connect_timeout_s, cost, description, kind, model, "
     "read_timeout_s, replicas, sleep, system"
