@@ -57,6 +57,7 @@ class Categorized(_Value):
     method: router (classified), bypass (an expert was named, nothing was classified), degraded (the classifier
         failed or was too late and the query went to `general`; `reason` says why).
     cached: the router was not asked now, it said so of the same query before.
+    generation: the artifact that decided, as GET /version names it; None where none did.
     """
 
     method: Literal["router", "bypass", "degraded"]
@@ -68,6 +69,7 @@ class Categorized(_Value):
     gate: Gate | None = None
     reason: str = ""
     cached: bool = False
+    generation: str | None = None
     took_ms: float
 
 

@@ -20,12 +20,11 @@ from orchestrator.embedders import Embedders
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
-from orchestrator.plans import Plans
+from orchestrator.serving import Watch, load_serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
-from orchestrator.training import load_mapping, load_router
 
 __all__ = ["Engine", "cache_folder", "experts_of", "running", "site_of"]
 
@@ -37,12 +36,13 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The running product."""
+    """The running product. watch: which artifact decides; None where the parts were put together by hand."""
 
     config: Config
     registry: Registry
     pipeline: Pipeline
     decisions: DecisionLog = field(default_factory=DecisionLog)
+    watch: Watch | None = None
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""
@@ -78,18 +78,24 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     """
     embedders = embedders or Embedders(config.folder)
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
-    router = await to_thread.run_sync(load_router, config, embedder)
-    plans = Plans(config, await to_thread.run_sync(load_mapping, config))
-    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
+    serving = await to_thread.run_sync(load_serving, config, embedder)
+    categorizer = Categorizer(
+        serving.router,
+        deadline_s=config.routing.max_latency_ms / 1000,
+        remembered=config.routing.cache,
+        generation=serving.label,
+    )
     async with experts_of(config, embedders) as registry, anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
-            chooser=Chooser(config, plans, registry),
+            chooser=Chooser(config, serving.plans, registry),
             drafting=Drafting(registry),
             agreement=Agreement(embedders(config.embedder)),
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline)
+        watch = Watch(config, embedder, serving, use=pipeline.use)
+        group.start_soon(watch.serve)
+        yield Engine(config=config, registry=registry, pipeline=pipeline, watch=watch)
         group.cancel_scope.cancel()
