@@ -15,7 +15,7 @@ import numpy as np
 from eval.datasets import Dataset
 from eval.promotion.measuring import measured
 from eval.promotion.refit import crossfitted
-from eval.promotion.rows import Said, rows_of, unseen
+from eval.promotion.rows import Row, Said, rows_of, unseen
 from eval.promotion.rules import RULES, TOLERANCES, Ruling
 from eval.promotion.sides import Side, lessons_of, side_of
 from orchestrator.config import Config
@@ -119,6 +119,7 @@ def promote(
     wanted = Wanted(
         config=config, embedders=embedders, data=data, scores=scores, folds=folds, seed=seed, progress=progress
     )
+    fresh = rows_of(replay) if replay else None  # what is wrong with them is said before anything is trained
     generations = Generations.of(config)
     with _place(generations, dry_run=dry_run) as place:
         _stage(place, wanted, candidate)
@@ -126,7 +127,7 @@ def promote(
         old = _serving(generations, wanted)
         if old is not None and old.manifest.sha256 == new.manifest.sha256:
             return _ended(new, old, notes=(SAME,), dry_run=dry_run)
-        rulings, notes = ([], [NOTHING_SERVES]) if old is None else _compared(old, new, wanted, replay, tolerances)
+        rulings, notes = ([], [NOTHING_SERVES]) if old is None else _compared(old, new, wanted, fresh, tolerances)
         ended = _ended(new, old, rulings=tuple(rulings), notes=tuple(notes), dry_run=dry_run)
         if ended.reasons or dry_run:
             return ended
@@ -198,11 +199,11 @@ def _serving(generations: Generations, wanted: Wanted) -> Side | None:
 
 
 def _compared(
-    old: Side, new: Side, wanted: Wanted, replay: Sequence[Dataset], tolerances: Mapping[str, float]
+    old: Side, new: Side, wanted: Wanted, fresh: Sequence[Row] | None, tolerances: Mapping[str, float]
 ) -> tuple[list[Ruling], list[str]]:
     examples = distinct(examples_of(wanted.config, wanted.data))
     graded = graded_of(wanted.config, wanted.scores)
-    if not replay:
+    if fresh is None:
         found = crossfitted(
             old,
             new,
@@ -216,7 +217,7 @@ def _compared(
             found.rows, found.serving, found.candidate, known=found.known, tolerances=tolerances, seed=wanted.seed
         )
         return rulings, found.notes
-    rows, notes = unseen(rows_of(replay), [lessons_of(side, examples, graded).texts for side in (old, new)])
+    rows, notes = unseen(fresh, [lessons_of(side, examples, graded).texts for side in (old, new)])
     said = []
     for done, side in enumerate((old, new)):
         wanted.progress("replaying", done, 2)

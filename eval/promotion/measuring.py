@@ -57,7 +57,7 @@ def _values(rows: Sequence[Row], said: Said, known: Flags | None) -> dict[str, R
     return {
         "accuracy": np.where(labelled, right, np.nan),
         "accuracy_known": np.where(labelled if known is None else labelled & known, right, np.nan),
-        "false_reject": np.where(labelled, likeliest & ~right, np.nan),
+        "false_reject": np.where(labelled & likeliest, ~right, np.nan),
         "gate_recall": np.where(strange, to_general, np.nan),
         "score": np.array([math.nan if grade is None else grade.score for grade in grades]),
         "cost_usd": np.array([_cost(grade.cost_usd if grade else None) for grade in grades]),

@@ -24,24 +24,29 @@ Verdict: TypeAlias = Literal["better", "no worse", "worse", "not shown", "not me
 class Rule:
     """One figure. sign: 1 where higher is better, -1 where lower is. relative: tolerance is a share of the serving's.
 
-    needed: a candidate is refused where it cannot be measured.
+    guard: of a part of what another figure is of; it refuses only where it is shown to be worse.
     """
 
     meaning: str
     sign: Literal[1, -1]
     tolerance: float
     relative: bool = False
-    needed: bool = False
+    guard: bool = False
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
-        "accuracy": Rule(
-            meaning="share of queries sent to their category, the gate included", sign=1, tolerance=0.02, needed=True
+        "accuracy": Rule(meaning="share of queries sent to their category, the gate included", sign=1, tolerance=0.02),
+        "accuracy_known": Rule(
+            meaning="the same, of those queries alone that the serving one has learned",
+            sign=1,
+            tolerance=0.02,
+            guard=True,
         ),
-        "accuracy_known": Rule(meaning="the same, of queries that the serving one has learned", sign=1, tolerance=0.02),
         "ece": Rule(meaning="expected calibration error, 15 bins", sign=-1, tolerance=0.03),
-        "false_reject": Rule(meaning="share of queries gated though rightly classified", sign=-1, tolerance=0.02),
+        "false_reject": Rule(
+            meaning="share that the gate sends away of the queries that both classify rightly", sign=-1, tolerance=0.03
+        ),
         "gate_recall": Rule(
             meaning="share of queries of no category that go to the general one", sign=1, tolerance=0.05
         ),
@@ -72,7 +77,8 @@ class Ruling:
     @property
     def refuses(self) -> bool:
         """Whether a candidate is refused for it."""
-        return self.verdict in {"worse", "not shown"}
+        unknown = self.verdict == "not shown" and (self.difference.ci95 is None or not RULES[self.name].guard)
+        return self.verdict == "worse" or unknown
 
     @property
     def reason(self) -> str:
