@@ -3,7 +3,6 @@
 from functools import cache
 from pathlib import Path
 
-from orchestrator.config import Config
 from orchestrator.testing import WordEmbedder
 from routers import artifact
 from routers.examples import Example
@@ -40,19 +39,3 @@ def save_artifact(folder: Path, variant: int = 0) -> Path:
 def content_of(folder: Path) -> dict[str, bytes]:
     """Every byte of a folder."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def config_at(folder: Path, **routing: object) -> Config:
-    """A configuration for these routers, in a folder."""
-    names = [*WORDS, "general"]
-    blocks = {name: {"description": name, "experts": ["writer"]} for name in names}
-    config = Config.model_validate(
-        {
-            "version": 1,
-            "categories": blocks,
-            "general": "general",
-            "experts": {"writer": {"kind": "scripted"}},
-            "routing": {"classifier": "linear", **routing},
-        }
-    )
-    return config.model_copy(update={"folder": folder})

@@ -80,7 +80,7 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class _Wanted:
     """What a promotion is asked for; see `promote`."""
 
     config: Config
@@ -116,7 +116,7 @@ def promote(
         DataError, TrainingError, InfeasibleBudget: the data cannot be learned from, or nothing can be compared fairly.
         ArtifactError: an artifact is damaged or does not fit, somebody else is at work, or the disk is full.
     """
-    wanted = Wanted(
+    wanted = _Wanted(
         config=config, embedders=embedders, data=data, scores=scores, folds=folds, seed=seed, progress=progress
     )
     fresh = rows_of(replay) if replay else None  # what is wrong with them is said before anything is trained
@@ -167,7 +167,7 @@ def _place(generations: Generations, *, dry_run: bool) -> Iterator[Path]:
         yield place
 
 
-def _stage(place: Path, wanted: Wanted, candidate: Path | None) -> None:
+def _stage(place: Path, wanted: _Wanted, candidate: Path | None) -> None:
     """Train it there, or copy it there; either way it must be one that this configuration could serve."""
     config, embedder = wanted.config, wanted.embedders(wanted.config.embedder)
     if candidate is not None:
@@ -192,14 +192,14 @@ def _copy(source: Path, place: Path) -> None:
         raise ArtifactError(f"{source} cannot be copied to {place.parent} ({error.strerror})") from error
 
 
-def _serving(generations: Generations, wanted: Wanted) -> Side | None:
+def _serving(generations: Generations, wanted: _Wanted) -> Side | None:
     if not generations.path.exists():
         return None
     return side_of("serving", generations.path, config=wanted.config, embedders=wanted.embedders)
 
 
 def _compared(
-    old: Side, new: Side, wanted: Wanted, fresh: Sequence[Row] | None, tolerances: Mapping[str, float]
+    old: Side, new: Side, wanted: _Wanted, fresh: Sequence[Row] | None, tolerances: Mapping[str, float]
 ) -> tuple[list[Ruling], list[str]]:
     examples = distinct(examples_of(wanted.config, wanted.data))
     graded = graded_of(wanted.config, wanted.scores)
