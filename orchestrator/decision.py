@@ -86,6 +86,7 @@ class Categorized(_Value):
         failed or was too late and the query went to `general`; `reason` says why).
     cached: the router was not asked now, it said so of the same query before.
     calls: what the classifier asked of experts, for a kind that asks any.
+    generation: the artifact that decided, as GET /version names it; None where none did.
     """
 
     method: Literal["router", "bypass", "degraded"]
@@ -98,6 +99,7 @@ class Categorized(_Value):
     reason: str = ""
     cached: bool = False
     calls: tuple[Attempt, ...] = ()
+    generation: str | None = None
     took_ms: float
 
 

@@ -20,12 +20,11 @@ from orchestrator.embedders import Embedders
 from orchestrator.fleet.registry import Registry
 from orchestrator.fleet.surroundings import cache_folder, embedders_of, experts_of, site_of
 from orchestrator.pipeline import Pipeline
-from orchestrator.plans import Plans
+from orchestrator.serving import Watch, load_serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
-from orchestrator.training import load_mapping, load_router
 from orchestrator.usage.journal import Journal
 from orchestrator.usage.recorder import Recorder
 
@@ -34,12 +33,13 @@ __all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "recording", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The running product."""
+    """The running product. watch: which artifact decides; None where the parts were put together by hand."""
 
     config: Config
     registry: Registry
     pipeline: Pipeline
     decisions: DecisionLog = field(default_factory=DecisionLog)
+    watch: Watch | None = None
     usage: Recorder | None = None
 
     def keep(self, decision: Decision) -> None:
@@ -86,8 +86,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     """
     embedders = embedders or embedders_of(config)
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
-    router = await to_thread.run_sync(load_router, config, embedder)
-    plans = Plans(config, await to_thread.run_sync(load_mapping, config))
+    serving = await to_thread.run_sync(load_serving, config, embedder)
     deadline_s = config.routing.max_latency_ms / 1000
     async with (
         recording(config) as usage,
@@ -95,19 +94,22 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
         anyio.create_task_group() as group,
     ):
         categorizer = Categorizer(
-            router,
+            serving.router,
             deadline_s=deadline_s,
             remembered=config.routing.cache,
             consultant=Consultant(registry, deadline_s=deadline_s) if consulted_by(config) else None,
+            generation=serving.label,
         )
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
-            chooser=Chooser(config, plans, registry),
+            chooser=Chooser(config, serving.plans, registry),
             drafting=Drafting(registry),
             agreement=Agreement(embedders(config.embedder)),
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
+        watch = Watch(config, embedder, serving, use=pipeline.use)
+        group.start_soon(watch.serve)
+        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage, watch=watch)
         group.cancel_scope.cancel()

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.config import Config
+from orchestrator.generations import Generations
 from orchestrator.graded import limits_of, sizes_of
 from orchestrator.shots import distinct_shots, elsewhere, grades_table, read_shots, shots_of
 from orchestrator.training import load_router
@@ -92,7 +93,9 @@ def add_expert(
         active_params_b={**part.active_params_b, **own_size},
         placed=(*part.placed, Placed(expert=expert, shots=len(counting), data_sha256=read.sha256)),
     )
-    artifact.save_mapping(mapped, folder)
+    known = artifact.load_lessons(folder)
+    lessons = known and known.with_more_graded(counting)
+    Generations.of(config).save_mapping(mapped, lessons=lessons, why=f"{expert} added")
     return Placement(
         expert=expert,
         shots=len(counting),

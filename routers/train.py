@@ -17,6 +17,7 @@ from routers.embedding.protocol import Embedder, FloatArray
 from routers.errors import TrainingError
 from routers.examples import Example, distinct, examples_sha256
 from routers.held_out import HeldOut, Settings
+from routers.lessons import Lessons
 from routers.router import Router
 from routers.trained import Report, Trained
 
@@ -78,6 +79,7 @@ def train(
         kind=classifier,
         fingerprint=embedder.fingerprint,
         dim=embedder.dim,
+        lessons=Lessons.of(chosen),
     )
 
 

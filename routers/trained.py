@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from routers.lessons import Lessons
 from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 
@@ -88,7 +89,7 @@ class Mapped:
 class Trained:
     """A router fresh from training. kind: of its classifier. fingerprint, dim: of the embedder it was trained on.
 
-    mapping: None where there were no graded outcomes to learn one from.
+    mapping: None where there were no graded outcomes to learn one from. lessons: what all that was learned from.
     """
 
     router: Router
@@ -97,3 +98,4 @@ class Trained:
     fingerprint: str
     dim: int
     mapping: Mapped | None = None
+    lessons: Lessons | None = None

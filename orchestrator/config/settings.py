@@ -141,6 +141,12 @@ class Routing(Settings):
         gt=0,
         description="the classifier's deadline, its queue included; then the query goes to `general`",
     )
+    generations: int = Field(
+        default=5, ge=2, description="how many promoted artifacts are kept beside `artifact`, to be rolled back to"
+    )
+    watch_s: float = Field(
+        default=2.0, ge=0, description="seconds between looks for a new artifact while serving; 0 never looks"
+    )
     cache: int = Field(
         default=10_000, ge=0, description="how many of the latest queries' categories are remembered; 0 for none"
     )

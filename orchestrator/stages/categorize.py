@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
 
 import anyio
 import structlog
@@ -43,18 +44,23 @@ class Categorizer:
         breaker: Breaker | None = None,
         remembered: int = 0,
         consultant: Consultant | None = None,
+        generation: str | None = None,
     ) -> None:
         self._deadline_s = deadline_s
         self._consultant = consultant
         self._breaker = breaker or Breaker(failures=5, open_s=10.0)
         self._remembered = remembered
-        self._batches: Batcher[str, Routing] = Batcher(self._classify)
+        self._batches: Batcher[tuple[Router, str], Routing] = Batcher(_classify)
         self._one_explanation = anyio.CapacityLimiter(1)
-        self.use(router)
+        self.use(router, generation=generation)
 
-    def use(self, router: Router) -> None:
-        """Classify with this router from now on; what others said is forgotten."""
+    def use(self, router: Router, *, generation: str | None = None) -> None:
+        """Classify with this router from now on; what others said is forgotten.
+
+        Queries that are waiting are still classified by the one that they came to. generation: what decisions call it.
+        """
         self.router = router
+        self.generation = generation
         self._cache = DecisionCache(self._remembered)
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -99,9 +105,10 @@ class Categorizer:
         if not self._breaker.allows():
             return self._degraded("the classifier failed repeatedly and is left alone for a while", watch)
         routing: Routing | None = None
+        router, generation = self.router, self.generation
         try:
             with anyio.move_on_after(self._deadline_s):
-                routing = await self._routed(query, calls)
+                routing = await self._routed(router, query, calls)
         except Exception as error:  # noqa: BLE001 - supervised border: a broken classifier must not stop answers
             log.warning("classifier.failed", error=repr(error))
             self._breaker.failed()
@@ -110,22 +117,28 @@ class Categorizer:
             self._breaker.failed()
             return self._degraded(f"the classifier took longer than {self._deadline_s * 1000:.0f} ms", watch)
         self._breaker.succeeded()
-        return _categorized(routing, watch)
+        return _categorized(routing, watch, generation)
 
-    async def _routed(self, query: str, calls: list[Attempt]) -> Routing:
+    async def _routed(self, router: Router, query: str, calls: list[Attempt]) -> Routing:
         if self._consultant is None:
-            return await self._batches.submit(query)
-        (routing,) = await self._consultant.run(self._classify, [query], calls=calls)
+            return await self._batches.submit((router, query))
+        (routing,) = await self._consultant.run(router.classify, [query], calls=calls)
         return routing
-
-    def _classify(self, queries: Sequence[str]) -> Sequence[Routing]:
-        return self.router.classify(queries)
 
     def _degraded(self, reason: str, watch: Stopwatch) -> Categorized:
         return Categorized(method="degraded", category=self.router.general, reason=reason, took_ms=watch.ms)
 
 
-def _categorized(routing: Routing, watch: Stopwatch) -> Categorized:
+def _classify(asked: Sequence[tuple[Router, str]]) -> Sequence[Routing]:
+    """Of each query what its router says; routers are more than one only while one takes over from another."""
+    found: list[Routing] = []
+    for _, group in groupby(asked, key=lambda pair: id(pair[0])):
+        pairs = list(group)
+        found += pairs[0][0].classify([query for _, query in pairs])
+    return found
+
+
+def _categorized(routing: Routing, watch: Stopwatch, generation: str | None) -> Categorized:
     return Categorized(
         method="router",
         category=routing.category,
@@ -135,6 +148,7 @@ def _categorized(routing: Routing, watch: Stopwatch) -> Categorized:
         category_set=routing.category_set,
         gate=Gate(fired=routing.gate.fired, value=routing.gate.value, threshold=routing.gate.threshold),
         reason=f"gate: {routing.gate.fired}" if routing.gate.fired else "",
+        generation=generation,
         took_ms=watch.ms,
     )
 

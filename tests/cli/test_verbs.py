@@ -141,6 +141,7 @@ def test_training_reports_what_it_knows(trained: Path) -> None:
     assert (report["examples"], report["folds"], report["seed"]) == (8, 4, 0)
     assert sorted(path.name for path in (trained / "artifacts/router").iterdir()) == [
         "classifier.safetensors",
+        "lessons.json",
         "manifest.json",
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import save as save_tensors
 
-from routers.artifact import TENSORS, load, read_manifest, save
+from routers.artifact import LESSONS, TENSORS, load, read_manifest, save
 from routers.embedding import Embedder
 from routers.errors import ArtifactError
 from routers.examples import Example
@@ -63,7 +63,7 @@ def test_manifest_tells_what_the_router_is(folder: Path, trained: Trained, embed
     assert (manifest.embedder.name, manifest.embedder.dim) == ("minilm", 384)
     assert manifest.embedder.fingerprint == embedder.fingerprint
     assert manifest.categories == trained.router.categories
-    assert manifest.files == {TENSORS: file_sha256(folder / TENSORS)}
+    assert manifest.files == {name: file_sha256(folder / name) for name in (TENSORS, LESSONS)}
     assert {"python", "numpy", "scikit-learn", "safetensors"} <= manifest.versions.keys()
 
 
