@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from routers.errors import ArtifactError
 from routers.mapping.learned import Limits
-from routers.trained import Report
+from routers.trained import Placed, Report
 
 __all__ = [
     "AGAIN",
@@ -69,11 +69,15 @@ class SignalPart(_Part):
 
 
 class MappingPart(_Part):
-    """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters."""
+    """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters.
+
+    placed: experts that were added from shots of their own, which `data_sha256` does not cover.
+    """
 
     data_sha256: str
     budget: Limits
     active_params_b: dict[str, float]
+    placed: tuple[Placed, ...] = ()
 
 
 class Manifest(_Part):

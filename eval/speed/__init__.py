@@ -1,1 +1,1 @@
-"""What a routing decision costs, in CPU microseconds and as ratios of figures from the same run."""
+"""What a decision costs, in CPU time as a multiple of a bare yardstick measured in the same run."""

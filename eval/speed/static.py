@@ -1,56 +1,52 @@
-"""What the static tier costs beside a bare loop, with many categories, and what a cascade saves.
+"""What the static tier costs beside bare loops and with very many categories, and what a cascade saves.
 
     python -m eval.speed.static
 
-Everything in one process on one thread, the calls taking turns, so that ratios mean something on a busy machine too.
+Everything on one thread. A decision is all of `Router.classify`. The bare loop does by hand what the static classifier
+does (tokens, rows of its tables, its head, the largest score) without calibration, category set, gate and evidence.
+Beside it stands the least that could be called so: a mean of the pieces' vectors and one product.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import cycle
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from eval.speed.measuring import cpu_us
+from eval.speed.ratio import Ratio, ratio_table, side_by_side
+from orchestrator.engine import cache_folder
 from routers.classify.cascade import CascadeClassifier
 from routers.classify.kinds import seen_by
 from routers.classify.phrases import HashedWords
 from routers.classify.static import StaticClassifier
 from routers.embedding import Embedder, FloatArray
+from routers.embedding.engine import Engine
 from routers.embedding.load import load_embedder
 from routers.embedding.pieces import pieces_of
 from routers.examples import Example, read_examples
 from routers.gate import Gate, Signal
 from routers.router import Router
 
-__all__ = ["Speed", "bare_loop", "cascade_speed", "main", "many_categories", "static_speed"]
+__all__ = ["bare_mean", "bare_static", "cascade_ratio", "main", "many_categories", "static_ratios"]
 
 QUERIES = 200
 FEW, MANY = 14, 1000
 EXAMPLES_EACH = 3
 WORDS = 4000
 SEED = 0
+ROUNDS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speed:
-    """One figure. us: CPU microseconds of a decision. ratio: to what it is measured against, as a target has it."""
-
-    name: str
-    us: float
-    ratio: float
-    against: str
-
-
-def bare_loop(embedder: Embedder, classes: int) -> Callable[[str], int]:
-    """The least that tokenizes, looks up and applies a head: mean of the pieces' vectors, one product, the largest.
+def bare_mean(embedder: Embedder, classes: int) -> Callable[[str], int]:
+    """The least that tokenizes, looks up and applies a head: the mean of the pieces' vectors, a product, the largest.
 
     The table is the embedder's own, the head is random: nobody asks for its answers.
     """
@@ -66,79 +62,104 @@ def bare_loop(embedder: Embedder, classes: int) -> Callable[[str], int]:
     return decide
 
 
-def static_speed(embedder: Embedder, examples: Sequence[Example], queries: Sequence[str]) -> list[Speed]:
-    """The static kind by itself and inside a router, beside the bare loop, on real examples."""
+def bare_static(classifier: StaticClassifier) -> Callable[[str], int]:
+    """What a static classifier computes of a text, by hand."""
+    pieces, phrases, table, centre = classifier.pieces, classifier.phrases, classifier.table_, classifier.centre_
+    landmarks, near, sparse = classifier.landmarks_, classifier.near_, classifier.sparse_
+    settings = classifier.parameters()
+    fall, weight = np.float32(2 * settings["gamma"]), np.float32(settings["nearness"])
+
+    def decide(text: str) -> int:
+        numbers = np.array(pieces.numbers(text), dtype=np.int64)
+        places, weights = phrases.weights(numbers)
+        mean = table[numbers].mean(axis=0) - centre
+        mean /= np.linalg.norm(mean)
+        scores = weights @ sparse[places] + weight * np.exp(fall * (landmarks @ mean - 1)) @ near
+        return int(scores.argmax())
+
+    return decide
+
+
+def static_ratios(embedder: Embedder, examples: Sequence[Example], queries: Sequence[str]) -> list[Ratio]:
+    """The static kind by itself and inside a router, beside bare loops, on real examples."""
     classifier = _fitted(embedder, examples)
     router = _router(classifier)
-    took = cpu_us(
+    times = side_by_side(
         {
-            "bare loop: tokenize, look up, head": bare_loop(embedder, len(classifier.classes_)),
-            "static posterior": lambda text: classifier.posterior([text]),
-            "static decision of a router": lambda text: router.classify([text]),
-        },
-        queries,
+            "least": _each(bare_mean(embedder, len(classifier.classes_)), queries),
+            "same": _each(bare_static(classifier), queries),
+            "posterior": _each(lambda text: classifier.posterior([text]), queries),
+            "decision": _each(lambda text: router.classify([text]), queries),
+        }
     )
-    base = next(iter(took))
-    return [Speed(name=name, us=us, ratio=us / took[base], against=base) for name, us in took.items()]
+    return [
+        Ratio.of("static posterior / its own tokenize, look up, head", times, ours="posterior", yardstick="same"),
+        Ratio.of("static decision / the same", times, ours="decision", yardstick="same", target=1.5),
+        Ratio.of("static decision / a mean of vectors and a linear head", times, ours="decision", yardstick="least"),
+    ]
 
 
-def many_categories(embedder: Embedder, queries: Sequence[str]) -> list[Speed]:
+def many_categories(embedder: Embedder, queries: Sequence[str]) -> Ratio:
     """A router's static decision with 1,000 categories beside one with 14, both of made-up examples."""
-    routers = {f"{k} categories": _router(_fitted(embedder, _made_up(k))) for k in (FEW, MANY)}
-    calls = {name: _classify(router) for name, router in routers.items()}
-    took = cpu_us(calls, queries)
-    base = next(iter(took))
-    return [Speed(name=name, us=us, ratio=us / took[base], against=base) for name, us in took.items()]
+    routers = {str(k): _router(_fitted(embedder, _made_up(k))) for k in (FEW, MANY)}
+    times = side_by_side({name: _each(_classify(router), queries) for name, router in routers.items()})
+    figure = f"static decision, {MANY} categories / {FEW}"
+    return Ratio.of(figure, times, ours=str(MANY), yardstick=str(FEW), target=3)
 
 
-def cascade_speed(
-    embedder: Embedder, examples: Sequence[Example], queries: Sequence[str], *, inner: str = "kernel"
-) -> list[Speed]:
+def cascade_ratio(
+    embedder: Embedder,
+    examples: Sequence[Example],
+    queries: Sequence[str],
+    *,
+    inner: str = "kernel",
+    parameters: Mapping[str, Any] | None = None,
+) -> tuple[Ratio, float]:
     """A cascade that really embeds what it passes on, beside its inner kind that embeds every query.
 
-    The last figure's time is the cascade's static tier alone.
+    With the share that its static tier answers. parameters: of the cascade.
     """
-    seen = seen_by("cascade", embedder, {"inner": inner})
+    given = {"inner": inner, **(parameters or {})}
     texts, labels = [example.query for example in examples], [example.category for example in examples]
-    cascade = CascadeClassifier(seen, inner=inner).fit(texts, labels)
-    always = cascade.inner
-    took = cpu_us(
-        {
-            f"{inner}, every query embedded": lambda text: always.logits([text]),
-            "cascade": lambda text: cascade.logits([text]),
-            "of that, the static tier": lambda text: cascade.answered_fast([text]),
-        },
-        queries,
-        rounds=2,
-    )
-    base = next(iter(took))
-    return [Speed(name=name, us=us, ratio=us / took[base], against=base) for name, us in took.items()]
+    cascade = CascadeClassifier(seen_by("cascade", embedder, given), **given).fit(texts, labels)
+    calls = {
+        "always": _each(lambda text: cascade.inner.logits([text]), queries),
+        "cascade": _each(lambda text: cascade.logits([text]), queries),
+    }
+    times = side_by_side(calls, rounds=ROUNDS)
+    ratio = Ratio.of(f"cascade / always {inner}", times, ours="cascade", yardstick="always", target=0.35)
+    return ratio, float(cascade.answered_fast(queries).mean())
 
 
 def main() -> None:
     """Measure, print a table, or JSON with --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--embedder", default="minilm", help="an alias, a path or a hub id (default minilm)")
+    parser.add_argument("--engine", default="auto", choices=get_args(Engine), help="that runs it (default auto)")
     parser.add_argument("--examples", type=Path, default=Path("example/queries.jsonl"), help="JSONL to learn from")
     parser.add_argument("--queries", type=Path, default=Path("example/queries_held_out.jsonl"), help="JSONL to ask")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    embedder = load_embedder(arguments.embedder, folder=Path())
+    embedder = load_embedder(
+        arguments.embedder, folder=Path(), engine=arguments.engine, cache=cache_folder() / "graphs"
+    )
     examples = read_examples(arguments.examples)
     queries = [example.query for example in read_examples(arguments.queries)][:QUERIES]
     with threadpool_limits(limits=1):
-        figures = [
-            *static_speed(embedder, examples, queries),
-            *many_categories(embedder, queries),
-            *cascade_speed(embedder, examples, queries),
-        ]
+        cascade, fast = cascade_ratio(embedder, examples, queries)
+        ratios = [*static_ratios(embedder, examples, queries), many_categories(embedder, queries), cascade]
     if arguments.json:
-        print(json.dumps({one.name: {"us": one.us, "ratio": one.ratio} for one in figures}, indent=2))  # noqa: T201 - the result
+        print(json.dumps({"ratios": [asdict(row) for row in ratios], "answered_fast": fast}, indent=2))  # noqa: T201 - the result
         return
-    table = Table("decision", "CPU us", "ratio", "to")
-    for one in figures:
-        table.add_row(one.name, f"{one.us:.0f}", f"{one.ratio:.2f}", one.against)
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(ratio_table(ratios))
+    console.print(f"answered by the static tier of the cascade: {fast:.3f} of {len(queries)} queries")
+
+
+def _each(decide: Callable[[str], object], queries: Sequence[str]) -> Callable[[], object]:
+    """A call that decides the next query."""
+    following = cycle(queries)
+    return lambda: decide(next(following))
 
 
 def _fitted(embedder: Embedder, examples: Sequence[Example]) -> StaticClassifier:

@@ -12,8 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, SerializeAsAny
 from pydantic.json_schema import SkipJsonSchema
 
-from routers.embedding.engine import Engine
-
 __all__ = [
     "IDENTIFIER",
     "Budget",
@@ -27,6 +25,7 @@ __all__ = [
     "Routing",
     "Serve",
     "Settings",
+    "Usage",
 ]
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -142,6 +141,12 @@ class Routing(Settings):
         gt=0,
         description="the classifier's deadline, its queue included; then the query goes to `general`",
     )
+    generations: int = Field(
+        default=5, ge=2, description="how many promoted artifacts are kept beside `artifact`, to be rolled back to"
+    )
+    watch_s: float = Field(
+        default=2.0, ge=0, description="seconds between looks for a new artifact while serving; 0 never looks"
+    )
     cache: int = Field(
         default=10_000, ge=0, description="how many of the latest queries' categories are remembered; 0 for none"
     )
@@ -203,6 +208,19 @@ class Serve(Settings):
         return tuple(key.strip() for key in joined.split(",") if key.strip())
 
 
+class Usage(Settings):
+    """What is kept of the service's use, to learn from."""
+
+    file: Path | None = Field(
+        default=None,
+        description="JSONL file to which decisions and feedback are appended, and which turns on the drift watch; "
+        "without it nothing is kept",
+    )
+    content: bool = Field(
+        default=False, description="keep the queries and the comments of feedback too, so that they can be trained on"
+    )
+
+
 class Launch(Settings):
     """How `orchestrator up` starts the server of one vLLM expert."""
 
@@ -222,7 +240,7 @@ class Config(Settings):
 
     version: Annotated[Literal[1], BeforeValidator(_no_switch)] = Field(description="version of this format")
     embedder: str = Field(default="minilm", description="packaged alias, hub id or path of the text embedder")
-    engine: Engine = Field(
+    engine: Literal["auto", "onnx-int8", "onnx", "torch"] = Field(
         default="auto",
         description="what runs embedders: onnx-int8 (a third of the time, vectors of its own), onnx or torch; auto is "
         "onnx-int8, and torch for a model that does not become a graph",
@@ -234,6 +252,7 @@ class Config(Settings):
     budget: Budget = Field(default_factory=Budget)
     fusion: Fusion = Field(default_factory=Fusion)
     serve: Serve = Field(default_factory=Serve)
+    usage: Usage = Field(default_factory=Usage)
     launch: dict[Identifier, Launch] = Field(default_factory=dict, description="by expert id")
     folder: SkipJsonSchema[Path] = Field(
         default=Path(), exclude=True, description="where relative paths start; set by the loader, no key of the file"

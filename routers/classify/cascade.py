@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from routers.calibrate import IntArray, softmax
+from routers.calibrate import IntArray, Probabilities, softmax
 from routers.classify.contribution import Contribution
-from routers.classify.kinds import classifier_kind, seen_by
+from routers.classify.kinds import asked_by, classifier_kind, described_to, seen_by
 from routers.classify.parameters import check_parameters
-from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident, Explained, State
+from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident, Explained, State, stated_by
 from routers.classify.ridge import SEED
 from routers.classify.static import StaticClassifier
 from routers.classify.tiers import Reading, Tiers
@@ -73,6 +73,19 @@ class CascadeClassifier:
         """What of an embedder the inner kind wants to see."""
         return seen_by(parameters.get("inner", INNER), embedder, parameters.get("inner_parameters") or {})
 
+    @staticmethod
+    def asks(parameters: Mapping[str, Any]) -> Mapping[str, str]:
+        """The experts that the inner kind asks, by the path of the parameter."""
+        asked = asked_by(parameters.get("inner", INNER), parameters.get("inner_parameters") or {})
+        return {f"inner_parameters.{path}": expert for path, expert in asked.items()}
+
+    @staticmethod
+    def described(parameters: Mapping[str, Any], descriptions: Mapping[str, str]) -> Mapping[str, Any]:
+        """The parameters, with the descriptions of the categories where the inner kind goes by them."""
+        given = parameters.get("inner_parameters") or {}
+        told = described_to(parameters.get("inner", INNER), given, descriptions)
+        return parameters if told == given else {**parameters, "inner_parameters": told}
+
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
         """Both tiers learn, and by folds when the first may answer."""
         self.cross_read(texts, labels, _folds(labels))
@@ -86,11 +99,12 @@ class CascadeClassifier:
         fast, inner = self._static.cross_read(texts, labels, fold), self._held_out(texts, labels, fold)
         self.tiers_ = self._set(fast, inner, truth).as_stored()
         logits, evidence = np.empty_like(fast[0]), np.empty_like(inner[1])
+        open_ = np.isnan(self.stated(texts)[:, 0])
         answered = np.empty(len(texts), dtype=np.bool_)
         for number in np.unique(fold):
             here, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
             tiers = self._set(_rows(fast, others), _rows(inner, others), truth[others])
-            answered[here] = tiers.answers(_rows(fast, here))
+            answered[here] = tiers.answers(_rows(fast, here)) & open_[here]
             for rows, of_tier, said in (
                 (here[answered[here]], tiers.of_fast, fast),
                 (here[~answered[here]], tiers.of_inner, inner),
@@ -102,7 +116,7 @@ class CascadeClassifier:
     def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Logits float32 [n, n_categories], and evidence float32 [n, signals]; embeds what the first tier leaves."""
         fast = self._static.read(texts)
-        answered = self.tiers_.answers(fast)
+        answered = self._answered(texts, fast)
         if answered.all():
             return self.tiers_.of_fast(fast)
         rest = np.flatnonzero(~answered).tolist()
@@ -115,7 +129,12 @@ class CascadeClassifier:
 
     def answered_fast(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Which texts the static tier answers, [n]; embeds nothing."""
-        return self.tiers_.answers(self._static.read(texts))
+        return self._answered(texts, self._static.read(texts))
+
+    def stated(self, texts: Sequence[str]) -> Probabilities:
+        """float64 [n, n_categories]: what the inner kind was told, rows of NaN where it was not."""
+        told = stated_by(self.inner, texts)
+        return np.full((len(texts), len(self.classes_)), np.nan) if told is None else told
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], each tier's calibrated by itself."""
@@ -162,6 +181,10 @@ class CascadeClassifier:
 
     def _set(self, fast: Reading, inner: Reading, truth: IntArray) -> Tiers:
         return Tiers.learned(fast, inner, truth, names=self._static.signals, loss=self._loss, strange=self._strange)
+
+    def _answered(self, texts: Sequence[str], fast: Reading) -> npt.NDArray[np.bool_]:
+        """What the inner kind was told stays with it."""
+        return self.tiers_.answers(fast) & np.isnan(self.stated(texts)[:, 0])
 
     def _ask_for_logits(self, texts: Sequence[str]) -> Reading:
         return _with_confidence(self.inner.logits(texts))

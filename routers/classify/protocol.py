@@ -1,16 +1,16 @@
 """What a category classifier is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from routers.calibrate import IntArray
+from routers.calibrate import IntArray, Probabilities
 from routers.classify.contribution import Contribution
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State", "Tiered"]
+__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State", "Stated", "Tiered", "stated_by"]
 
 State = Mapping[str, npt.NDArray[np.float32]]
 """A fitted classifier as named tensors, ready for a safetensors file."""
@@ -78,7 +78,8 @@ class Evident(Protocol):
 class Explained(Protocol):
     """A classifier that can say what its answer is made of.
 
-    unit: what the contributions add up to, the logit itself or a score that the logit is a rising function of.
+    unit: what the contributions add up to, the logit itself or a score of which, among the categories of one text, the
+    logit is a rising function.
     """
 
     unit: Literal["logit", "score"]
@@ -95,3 +96,18 @@ class Tiered(Protocol):
     def answered_fast(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Which texts the fast tier answers, [n]."""
         ...
+
+
+@runtime_checkable
+class Stated(Protocol):
+    """A classifier that people told some answers, with their probabilities: calibration leaves these alone."""
+
+    def stated(self, texts: Sequence[str]) -> Probabilities:
+        """float64 [n, n_categories]: the posterior where it was told, rows of NaN where it was not."""
+        ...
+
+
+def stated_by(classifier: CategoryClassifier, texts: Sequence[str]) -> Probabilities | None:
+    """What a classifier was told of these texts; None for one that is told nothing."""
+    # Without asking the protocol, which would take as long as the head of a static decision.
+    return cast("Stated", classifier).stated(texts) if hasattr(classifier, "stated") else None

@@ -39,10 +39,13 @@ class StaticClassifier:
     ridge, nearness, gamma, most_examples: as of the kernel kind. landmarks: at most so many, fewer with more than
     some 250 categories. dim: numbers of a mean
     vector, its strongest directions among the examples.
+
+    pieces, phrases: what cuts a text, and what weighs the pieces. table_: the vector of each piece in these directions.
     """
 
     classes_: tuple[str, ...]
     projection_: FloatArray
+    table_: FloatArray
     centre_: FloatArray
     landmarks_: FloatArray
     owner_: IntArray
@@ -65,11 +68,11 @@ class StaticClassifier:
         dim: Annotated[int, Field(ge=1)] = 128,
         most_examples: Annotated[int, Field(ge=2)] = 16_000,
     ) -> None:
-        self._pieces: Pieces = pieces_of(embedder) or HashedWords()
+        self.pieces: Pieces = pieces_of(embedder) or HashedWords()
         self._ridge, self._nearness, self._gamma = ridge, nearness, gamma
         self._landmarks, self._dim, self._most_examples = landmarks, dim, most_examples
         self._fall, self._start = np.float32(2 * gamma), np.float32(math.log(nearness) - 2 * gamma)
-        self._phrases = Phrases(self._pieces.size)
+        self.phrases = Phrases(self.pieces.size)
 
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
         """Learn from at least two categories."""
@@ -99,7 +102,7 @@ class StaticClassifier:
 
     def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
-        read = [self._read(np.array(self._pieces.numbers(text), dtype=np.int64)) for text in texts]
+        read = [self._read(np.array(self.pieces.numbers(text), dtype=np.int64)) for text in texts]
         scores = np.array([row for row, _ in read], dtype=np.float32).reshape(-1, len(self.classes_))
         evidence = np.array([(row.max(), nearness) for row, nearness in read], dtype=np.float32).reshape(-1, 2)
         return logits_of(scores), evidence
@@ -115,14 +118,14 @@ class StaticClassifier:
     def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
         """What the learned examples of each category and each piece and pair of the text add to the scores."""
         columns = [self.classes_.index(name) for name in categories]
-        numbers = np.array(self._pieces.numbers(text), dtype=np.int64)
+        numbers = np.array(self.pieces.numbers(text), dtype=np.int64)
         cosines = self.landmarks_ @ self._mean(numbers)
         near = self._kernel(cosines.copy()).astype(np.float64)
         far = self._nearness * np.exp(-2 * self._gamma)
         weights = self.near_[:, columns].astype(np.float64)
-        names = self._pieces.names(text)
+        names = self.pieces.names(text)
         said = [*names, *(" ".join(pair) for pair in pairwise(names))]
-        added = [self.sparse_[places][:, columns].T @ share for places, share in self._phrases.piece_shares(numbers)]
+        added = [self.sparse_[places][:, columns].T @ share for places, share in self.phrases.piece_shares(numbers)]
         return (
             whatever_the_text(far * weights.sum(axis=0)),
             *of_examples((near - far)[:, None] * weights, self.owner_, likeness=cosines, classes=self.classes_),
@@ -141,7 +144,7 @@ class StaticClassifier:
             "owner": self.owner_.astype(np.float32),
             "near": self.near_,
             "sparse": self.sparse_,
-            **self._phrases.state(),
+            **self.phrases.state(),
         }
 
     def parameters(self) -> Mapping[str, Any]:
@@ -162,7 +165,7 @@ class StaticClassifier:
             raise ValueError(f"tensors missing or unknown: {', '.join(sorted(strange))}")
         if not all(np.isfinite(tensor).all() for tensor in state.values()):
             raise ValueError("a tensor holds a number that is not finite")
-        vectors = self._pieces.vectors()
+        vectors = self.pieces.vectors()
         (d,), (m,), k = state["centre"].shape, state["owner"].shape, len(classes)
         expected = {
             "projection": (vectors.shape[1], d),
@@ -175,22 +178,22 @@ class StaticClassifier:
             raise ValueError(f"expected tensors {expected}, found {found}")
         if not np.isin(state["owner"], np.arange(k)).all():
             raise ValueError("the tensor 'owner' names categories that there are not")
-        self._phrases.restore(state)
+        self.phrases.restore(state)
         self.classes_ = tuple(classes)
         self.owner_ = state["owner"].astype(np.intp)
         self.projection_, self.centre_, self.landmarks_, self.near_, self.sparse_ = (
             np.ascontiguousarray(state[name], dtype=np.float32)
             for name in ("projection", "centre", "landmarks", "near", "sparse")
         )
-        self._table = vectors @ self.projection_
+        self.table_ = vectors @ self.projection_
         return self
 
     def _numbers(self, texts: Sequence[str]) -> list[Keys]:
-        return [np.array(self._pieces.numbers(text), dtype=np.int64) for text in texts]
+        return [np.array(self.pieces.numbers(text), dtype=np.int64) for text in texts]
 
     def _read(self, numbers: Keys) -> tuple[FloatArray, np.float32]:
         """The scores of one text [k], and how near it is to what was learned."""
-        places, values = self._phrases.weights(numbers)
+        places, values = self.phrases.weights(numbers)
         scores: FloatArray = values @ self.sparse_.take(places, axis=0)
         cosines = self.landmarks_ @ self._mean(numbers)
         nearness = _nearest(cosines)
@@ -199,9 +202,9 @@ class StaticClassifier:
 
     def _mean(self, numbers: Keys) -> FloatArray:
         """The mean vector of a text's pieces, centred and of unit length, zero for a text without pieces: [d]."""
-        if not len(numbers) or not len(self._table):
+        if not len(numbers) or not len(self.table_):
             return np.zeros_like(self.centre_)
-        mean: FloatArray = np.add.reduce(self._table.take(numbers, axis=0), axis=0)
+        mean: FloatArray = np.add.reduce(self.table_.take(numbers, axis=0), axis=0)
         mean /= np.float32(len(numbers))
         mean -= self.centre_
         mean /= np.float32(max(math.sqrt(mean @ mean), LEAST_LENGTH))
@@ -230,7 +233,7 @@ class StaticClassifier:
         near, onto_landmarks = projected(
             self._kernel(means @ self.landmarks_.T), lambda: self._kernel(self.landmarks_ @ self.landmarks_.T)
         )
-        sparse: csr_array = self._phrases.fit_transform(chosen)
+        sparse: csr_array = self.phrases.fit_transform(chosen)
         gram = (sparse @ sparse.T).toarray()
         gram += near
         factor, dual = solved(gram, targets, ridge=self._ridge)
@@ -243,7 +246,7 @@ class StaticClassifier:
 
     def _direct(self, texts: Sequence[Keys]) -> None:
         """Find the directions in which the mean vectors of texts differ most, and keep the table in these."""
-        vectors = self._pieces.vectors()
+        vectors = self.pieces.vectors()
         means = np.zeros((len(texts), vectors.shape[1]), dtype=np.float64)
         for row, numbers in zip(means, texts, strict=True):
             if len(numbers) and len(vectors):
@@ -252,7 +255,7 @@ class StaticClassifier:
         _, directions = np.linalg.eigh((means - centre).T @ (means - centre))
         self.projection_ = np.ascontiguousarray(directions[:, ::-1][:, : self._dim], dtype=np.float32)
         self.centre_ = (centre @ self.projection_).astype(np.float32)
-        self._table = vectors @ self.projection_
+        self.table_ = vectors @ self.projection_
 
 
 def _nearest(cosines: FloatArray) -> Any:

@@ -38,17 +38,17 @@ class GraphEmbedder:
     """
 
     def __init__(self, graph: Path, tokenizer: Path, *, identity: str, max_tokens: int, eight_bit: bool) -> None:
-        self._session = onnxruntime.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
-        own = int(self._session.get_modelmeta().custom_metadata_map["max_tokens"])
+        self.session = onnxruntime.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
+        own = int(self.session.get_modelmeta().custom_metadata_map["max_tokens"])
         self._max_tokens = min(max_tokens, own)
         self._folder = tokenizer.parent
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self._max_tokens)
+        self.tokenizer = Tokenizer.from_file(str(tokenizer))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(self._max_tokens)
         self._alone = eight_bit
         self._threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
         self.fingerprint = f"{identity}:{self._max_tokens}" + (f":{MARK}" if eight_bit else "")
-        _, self.views, self.dim = self._session.get_outputs()[0].shape
+        _, self.views, self.dim = self.session.get_outputs()[0].shape
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, dim], rows L2-normalised. Blocking."""
@@ -66,8 +66,8 @@ class GraphEmbedder:
         """float32 [n, views, dim], blocks L2-normalised. Blocking."""
         readable = [tokenizable(text, max_tokens=self._max_tokens) for text in texts]
         if len(readable) == 1:
-            return self._run([self._tokenizer.encode(readable[0]).ids])
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(readable)]
+            return self._run([self.tokenizer.encode(readable[0]).ids])
+        tokens = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(readable)]
         rows = np.empty((len(tokens), self.views, self.dim), dtype=np.float32)
         batches = list(self._batches(tokens))
         for batch, result in zip(batches, self._results(tokens, batches), strict=True):
@@ -100,7 +100,7 @@ class GraphEmbedder:
         for row, own in enumerate(tokens):
             ids[row, : len(own)] = own
             mask[row, : len(own)] = 1
-        views: FloatArray = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        views: FloatArray = self.session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return views
 
 
