@@ -12,6 +12,7 @@ from routers.embedding import Embedder
 from routers.embedding.engine import Engine, embedder_of, engine_of
 from routers.embedding.layered import layered, views_of
 from routers.embedding.load import load_embedder
+from routers.embedding.pieces import pieces_of
 from routers.errors import WeightsError
 from routers.weights import find
 
@@ -144,3 +145,11 @@ def test_engine_is_read_from_a_fingerprint(exact: Embedder, small: Embedder) -> 
     assert engine_of(small.fingerprint) == "onnx-int8"
     assert engine_of(layered(small).fingerprint) == "onnx-int8"
     assert engine_of(exact.fingerprint) == "torch"
+
+
+def test_engines_read_the_same_pieces(minilm: Embedder, exact: Embedder, small: Embedder) -> None:
+    """A static classifier learned with one engine's embedder looks up the same rows with another's."""
+    found = [pieces_of(layered(one)) for one in (minilm, exact, small)]
+    numbers = [list(one.numbers("Ünïcode, 17%")) for one in found if one is not None]
+    assert len(numbers) == 3
+    assert numbers[0] == numbers[1] == numbers[2] != []
