@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routers.calibrate import Probabilities, conformal_sets, softmax
+from routers.calibrate import Probabilities, conformal_sets
+from routers.calibration import Calibration
 from routers.classify.contribution import most_telling, total
 from routers.classify.protocol import CategoryClassifier, Evident, Explained
 from routers.embedding.protocol import FloatArray
@@ -38,12 +39,12 @@ class Routing:
 class Router:
     """A fitted classifier with what its held-out queries taught.
 
-    temperature: divides the logits. qhat: the conformal score up to which a category is in the set.
+    calibration: makes probabilities of the logits. qhat: the conformal score up to which a category is in the set.
     general: the category for what the gate rejects.
     """
 
     classifier: CategoryClassifier
-    temperature: float
+    calibration: Calibration
     gate: Gate
     qhat: float
     general: str
@@ -58,7 +59,7 @@ class Router:
         if not texts:
             return []
         logits, evidence = self._read(texts)
-        posterior = softmax(logits, self.temperature)
+        posterior = self.calibration.posterior(logits)
         inside = conformal_sets(posterior, self.qhat)
         return [self._routing(*parts) for parts in zip(posterior, inside, evidence, strict=True)]
 
@@ -69,7 +70,7 @@ class Router:
         of them add up.
         """
         logits, (evidence,) = self._read([text])
-        (row,) = softmax(logits, self.temperature)
+        (row,) = self.calibration.posterior(logits)
         first, second = (int(column) for column in np.argsort(-row, kind="stable")[:2])
         top, runner_up = self.classifier.classes_[first], self.classifier.classes_[second]
         explained = self.classifier if isinstance(self.classifier, Explained) else None

@@ -89,12 +89,17 @@ def _table(report: Report) -> Table:
     return table
 
 
+def _calibrations(report: Report) -> str:
+    both = report.calibration
+    return f"{both.temperature.ece:.3f} by temperature, {both.isotonic.ece:.3f} by isotonic; {both.chosen} chosen"
+
+
 def _summary(report: Report) -> str:
     return "\n".join(
         [
             f"queries            {report.examples} ({report.folds} folds, seed {report.seed})",
             f"accuracy           {report.accuracy:.3f}, macro F1 {report.macro_f1:.3f}",
-            f"calibration error  {report.ece_before:.3f} before, {report.ece_after:.3f} after temperature scaling",
+            f"calibration error  {report.ece_before:.3f} before, {_calibrations(report)}",
             f"category sets      hold the true one in {report.coverage:.3f}, {report.mean_set_size:.2f} each",
             f"gate               below {report.threshold:.3f} goes to general; {report.kept:.3f} pass",
         ]
