@@ -191,7 +191,10 @@ def _call(method: str, url: str, path: str, body: dict[str, Any] | None) -> _Rep
 
 
 def _text(query: str) -> str:
-    return sys.stdin.read().strip() if query == "-" else query
+    """What was asked, as text: a terminal hands over bytes, and those that are none must not stop the answer."""
+    if query == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace").strip()
+    return query.encode("utf-8", "replace").decode("utf-8")
 
 
 def _show(decision: Decision) -> None:

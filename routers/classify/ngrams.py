@@ -126,8 +126,9 @@ class NGrams:
 
 
 def _shown(text: str) -> str:
-    """As n-grams are taken from it."""
-    return DIGIT.sub("0", text[:MOST_CHARACTERS].lower())
+    """As n-grams are taken from it; lone surrogates are no characters, and the library refuses them."""
+    said = text[:MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    return DIGIT.sub("0", said.lower())
 
 
 def _shared(held: Sequence[Sequence[str]], columns: npt.NDArray[np.int64], whole: FloatArray) -> csr_array:
