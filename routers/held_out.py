@@ -17,6 +17,7 @@ from routers.calibrate import (
     conformal_quantile,
     conformal_sets,
     expected_calibration_error,
+    kept_as_stated,
     softmax,
 )
 from routers.calibration import Calibration, CalibrationKind
@@ -42,7 +43,8 @@ class HeldOut:
 
     classes: the columns. logits: float32 [n, k]. labels: column of the true category [n].
     fold: the fold in which each was held out [n]. evidence: float32 [n, signals] with their names, where the classifier
-    shows any.
+    shows any. stated: float64 [n, k], rows of NaN but for queries whose posterior people stated, see `Stated`: they say
+    nothing of calibration.
     """
 
     classes: tuple[str, ...]
@@ -51,6 +53,16 @@ class HeldOut:
     fold: IntArray
     evidence: FloatArray | None = None
     signals: tuple[str, ...] = ()
+    stated: Probabilities | None = None
+
+    def fitted(self, kind: CalibrationKind) -> Calibration:
+        """Of this kind, by the queries whose posterior nobody stated."""
+        free = np.ones(len(self.labels), dtype=np.bool_) if self.stated is None else np.isnan(self.stated[:, 0])
+        return Calibration.fitted(kind, self.logits[free], self.labels[free]) if free.any() else Calibration()
+
+    def calibrated(self, calibration: Calibration) -> Probabilities:
+        """The posterior of these queries, [n, k]; as stated where it was."""
+        return kept_as_stated(calibration.posterior(self.logits), self.stated)
 
     def calibrations(self) -> CalibrationReport:
         """Both kinds fitted on all folds but one and judged on that one, fold by fold, and which to take.
@@ -77,8 +89,8 @@ class HeldOut:
         The router that serves is fitted on all folds and is a little better than those that gave these logits, so
         the conformal guarantee of the quantile is approximate, on the safe side as a rule.
         """
-        calibration = Calibration.fitted(kind, self.logits, self.labels)
-        posterior = calibration.posterior(self.logits)
+        calibration = self.fitted(kind)
+        posterior = self.calibrated(calibration)
         return Settings(
             calibration=calibration,
             gate=Gate.learned(
@@ -127,7 +139,7 @@ class HeldOut:
             here = self.fold == fold
             others = self._rows(~here)
             settings = others.settings(alpha=alpha, false_reject=false_reject, kind=kind)
-            posterior[here] = settings.calibration.posterior(self.logits[here])
+            posterior[here] = self._rows(here).calibrated(settings.calibration)
             inside[here] = conformal_sets(posterior[here], settings.qhat)
             seen = None if self.evidence is None else self.evidence[here]
             kept[here] = settings.gate.familiarity(posterior[here], seen) >= settings.gate.threshold
@@ -138,8 +150,7 @@ class HeldOut:
         posterior = np.empty(self.logits.shape, dtype=np.float64)
         for fold in np.unique(self.fold):
             here = self.fold == fold
-            calibration = Calibration.fitted(kind, self.logits[~here], self.labels[~here])
-            posterior[here] = calibration.posterior(self.logits[here])
+            posterior[here] = self._rows(here).calibrated(self._rows(~here).fitted(kind))
         return posterior
 
     def _rows(self, rows: npt.NDArray[np.bool_]) -> "HeldOut":
@@ -149,4 +160,5 @@ class HeldOut:
             labels=self.labels[rows],
             fold=self.fold[rows],
             evidence=None if self.evidence is None else self.evidence[rows],
+            stated=None if self.stated is None else self.stated[rows],
         )

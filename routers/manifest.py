@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from routers.calibration import Calibration
 from routers.errors import ArtifactError
 from routers.mapping.learned import Limits
-from routers.trained import Report
+from routers.trained import Placed, Report
 
 __all__ = [
     "AGAIN",
@@ -32,7 +32,7 @@ __all__ = [
     "sealed",
 ]
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 AGAIN = "run 'orchestrator train' again"
 
@@ -87,11 +87,15 @@ class SignalPart(_Part):
 
 
 class MappingPart(_Part):
-    """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters."""
+    """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters.
+
+    placed: experts that were added from shots of their own, which `data_sha256` does not cover.
+    """
 
     data_sha256: str
     budget: Limits
     active_params_b: dict[str, float]
+    placed: tuple[Placed, ...] = ()
 
 
 class Manifest(_Part):
@@ -100,7 +104,7 @@ class Manifest(_Part):
     mapping: None where none was learned; otherwise it is a file of its own.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     classifier: ClassifierPart
     classes: tuple[str, ...] = Field(min_length=2)
     general: str

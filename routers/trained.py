@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from routers.calibration import CalibrationKind
+from routers.lessons import Lessons
 from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 
-__all__ = ["CalibrationFit", "CalibrationReport", "CategoryReport", "Mapped", "Measures", "Report", "Trained"]
+__all__ = [
+    "CalibrationFit",
+    "CalibrationReport",
+    "CategoryReport",
+    "Mapped",
+    "Measures",
+    "Placed",
+    "Report",
+    "Trained",
+]
 
 
 class CategoryReport(BaseModel):
@@ -89,23 +99,35 @@ class Report(Measures):
     calibration: CalibrationReport
 
 
+class Placed(BaseModel):
+    """An expert that was added to a mapping from a few shots: how many, and the hash of their file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expert: str
+    shots: int
+    data_sha256: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
     """A mapping fresh from learning, and what it was learned from, to be known again.
 
-    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known.
+    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. placed: experts that were
+    added later, from shots that are not among the graded outcomes.
     """
 
     learned: LearnedMapping
     data_sha256: str
     active_params_b: Mapping[str, float]
+    placed: tuple[Placed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """A router fresh from training. kind: of its classifier. fingerprint, dim: of the embedder it was trained on.
 
-    mapping: None where there were no graded outcomes to learn one from.
+    mapping: None where there were no graded outcomes to learn one from. lessons: what all that was learned from.
     """
 
     router: Router
@@ -114,3 +136,4 @@ class Trained:
     fingerprint: str
     dim: int
     mapping: Mapped | None = None
+    lessons: Lessons | None = None

@@ -20,11 +20,11 @@ ALIASES = ("auto", "fuse")
 
 
 class Chooser:
-    """Turns categories into experts. Changes no state; asks the registry how the experts are."""
+    """Turns categories into experts by `plans`. Changes no state; asks the registry how the experts are."""
 
     def __init__(self, config: Config, plans: Plans, registry: Registry) -> None:
+        self.plans = plans
         self._config = config
-        self._plans = plans
         self._registry = registry
 
     def check_model(self, model: str) -> None:
@@ -39,13 +39,20 @@ class Chooser:
         watch = Stopwatch()
         return Chosen(plan="single", experts=(expert,), reason="named by the client", took_ms=watch.ms)
 
-    def choose(self, categorized: Categorized, request: ChatRequest, *, fuse: bool) -> Chosen:
-        """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it."""
+    def choose(
+        self, categorized: Categorized, request: ChatRequest, *, fuse: bool, plans: Plans | None = None
+    ) -> Chosen:
+        """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it.
+
+        plans: those to choose by; default: those in force now.
+        """
         watch = Stopwatch()
+        plans = plans or self.plans
         category = categorized.category or self._config.general
-        planned = self._plans.planned(category, cost_quality=request.cost_quality)
+        planned = plans.planned(category, cost_quality=request.cost_quality)
         if fuse or planned.plan.kind == "fuse":
-            return self._fused(category, planned, request, forced=fuse, watch=watch)
+            verdict = self._verdict(category, plans)
+            return self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
         experts, skipped = self._usable(planned.plan.experts, request)
         return Chosen(
             plan="single",
@@ -57,7 +64,14 @@ class Chooser:
         )
 
     def _fused(
-        self, category: str, planned: Planned, request: ChatRequest, *, forced: bool, watch: Stopwatch
+        self,
+        category: str,
+        planned: Planned,
+        request: ChatRequest,
+        *,
+        verdict: str | None,
+        forced: bool,
+        watch: Stopwatch,
     ) -> Chosen:
         reason = "asked for by the client" if forced else f"plan of category {category!r}"
         grounds = _grounds(category, planned, request)
@@ -65,7 +79,6 @@ class Chooser:
         usable, skipped = self._usable(wanted, request)
         up = [expert for expert in usable if self._registry.condition(expert).state != "down"]
         drafting = tuple(up[: self._config.fusion.max_drafts])
-        verdict = self._verdict(category)
         if len(drafting) < 2 or verdict is None:  # noqa: PLR2004 - agreement needs two
             lacking = "no expert can write a verdict" if verdict is None else "fewer than two experts can draft"
             return Chosen(
@@ -86,12 +99,12 @@ class Chooser:
             took_ms=watch.ms,
         )
 
-    def _verdict(self, category: str) -> str | None:
+    def _verdict(self, category: str, plans: Plans) -> str | None:
         """The configured verdict expert, else the first that can write among the category's and the general ones."""
         if self._config.fusion.verdict is not None:
             return self._config.fusion.verdict
-        plans = [self._plans.planned(name).plan for name in (category, self._config.general)]
-        candidates = [expert for plan in plans for expert in plan.experts]
+        planned = [plans.planned(name).plan for name in (category, self._config.general)]
+        candidates = [expert for plan in planned for expert in plan.experts]
         return next((expert for expert in candidates if self._registry.settings(expert).chats), None)
 
     def _usable(self, experts: Sequence[str], request: ChatRequest) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
