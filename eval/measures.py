@@ -32,6 +32,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "coverage": Measure("share whose category set holds the true category", "neither"),
         "mean_set_size": Measure("categories in a set", "lower"),
         "gated": Measure("share that the gate sent to the general category", "neither"),
+        "answered_fast": Measure("share that the fast tier answered, of a classifier that has one", "neither"),
         "auroc_ood": Measure("chance that an out-of-scope query looks stranger than one in scope"),
         "ood_recall_at_95": Measure("share of out-of-scope queries found where 95 % of those in scope are kept"),
         "ood_gated": Measure("share of out-of-scope queries that the gate catches as it is set"),

@@ -98,19 +98,22 @@ class Gate:
 
     def read(self, posterior: Probabilities, evidence: FloatArray | None = None) -> GateReading:
         """The reading of one query. posterior: [k]. evidence: [signals]."""
-        seen = None if evidence is None else evidence[None]
-        value = float(self.familiarity(posterior[None], seen)[0])
-        if value >= self.threshold:
-            return GateReading(None, value, self.threshold)
-        fired = MAX_POSTERIOR
-        if self.signals and seen is not None:
-            fired = self.signals[int(self._standard(seen)[0].argmin())].name
-        return GateReading(fired, value, self.threshold)
+        if self.signals and evidence is not None:
+            standard = self._standard_of(evidence)
+            value, fired = sum(standard) / len(standard), self.signals[standard.index(min(standard))].name
+        else:
+            value, fired = float(posterior.max()), MAX_POSTERIOR
+        return GateReading(None if value >= self.threshold else fired, value, self.threshold)
 
     def weighed(self, evidence: FloatArray) -> tuple[SignalReading, ...]:
         """Each signal of one query. evidence: [signals]."""
-        named = zip(self.signals, evidence, self._standard(evidence[None])[0], strict=True)
-        return tuple(SignalReading(signal.name, float(value), float(standard)) for signal, value, standard in named)
+        named = zip(self.signals, evidence, self._standard_of(evidence), strict=True)
+        return tuple(SignalReading(signal.name, float(value), standard) for signal, value, standard in named)
+
+    def _standard_of(self, evidence: FloatArray) -> list[float]:
+        """`_standard` of one query, without what arrays cost."""
+        named = zip(self.signals, evidence.tolist(), strict=True)
+        return [(value - signal.centre) / signal.spread for signal, value in named]
 
     def _standard(self, evidence: FloatArray) -> Probabilities:
         centre, spread = ([getattr(signal, part) for signal in self.signals] for part in ("centre", "spread"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -90,8 +91,9 @@ class Router:
         )
 
     def _read(self, texts: Sequence[str]) -> tuple[FloatArray, Sequence[FloatArray | None]]:
-        if self.gate.signals and isinstance(self.classifier, Evident):
-            logits, evidence = self.classifier.read(texts)
+        if self.gate.signals and hasattr(self.classifier, "read"):
+            # `Evident` without asking its protocol, which would take as long as a static decision's head.
+            logits, evidence = cast("Evident", self.classifier).read(texts)
             return logits, list(evidence)
         return self.classifier.logits(texts), [None] * len(texts)
 
@@ -99,14 +101,16 @@ class Router:
         self, row: Probabilities, members: np.ndarray[tuple[int], np.dtype[np.bool_]], evidence: FloatArray | None
     ) -> Routing:
         classes = self.classifier.classes_
-        order = [int(column) for column in np.argsort(-row, kind="stable")]
+        order = np.argsort(-row, kind="stable")
+        ranked = list(map(classes.__getitem__, order.tolist()))
+        posterior = tuple(zip(ranked, row[order].tolist(), strict=True))
         reading = self.gate.read(row, evidence)
-        top = classes[order[0]]
+        top, confidence = posterior[0]
         return Routing(
-            posterior=tuple((classes[column], float(row[column])) for column in order),
+            posterior=posterior,
             category=top if reading.fired is None else self.general,
             top=top,
-            confidence=float(row[order[0]]),
-            category_set=tuple(classes[column] for column in order if members[column]),
+            confidence=confidence,
+            category_set=tuple(ranked[: np.count_nonzero(members)]),  # members are the likeliest
             gate=reading,
         )

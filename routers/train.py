@@ -75,6 +75,7 @@ def train(
         alpha=alpha,
         false_reject=false_reject,
         threshold=settings.gate.threshold,
+        answered_fast=run.answered_fast,
     )
     return Trained(
         router=run.router(settings, general=general),
@@ -125,6 +126,12 @@ class _Run:
             stated=None if self._fitted is None else stated_by(self._fitted, self.texts),
         )
         return held_out, folds
+
+    @property
+    def answered_fast(self) -> float | None:
+        """The share of held-out queries that a fast tier answered, None where there is none."""
+        share: float | None = getattr(self._fitted, "answered_fast_", None)
+        return share
 
     def _cross_fitted(self, fold_of: IntArray, folds: int) -> tuple[FloatArray, FloatArray | None, tuple[str, ...]]:
         """Held-out logits, evidence and its names; by the kind itself where it need not be fitted once a fold."""

@@ -86,6 +86,7 @@ class Report(Measures):
 
     examples: distinct queries learned from. duplicates: further ones that said the same. data_sha256: of the set.
     folds, seed, alpha, false_reject: how it was trained. threshold: of the gate. calibration: which kind, and why.
+    answered_fast: share of held-out queries that a fast tier answered, None where the classifier has none.
     """
 
     examples: int
@@ -97,6 +98,7 @@ class Report(Measures):
     false_reject: float
     threshold: float
     calibration: CalibrationReport
+    answered_fast: float | None = None
 
 
 class Placed(BaseModel):

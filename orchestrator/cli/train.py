@@ -130,6 +130,7 @@ def _calibrations(report: Report) -> str:
 
 
 def _summary(report: Report) -> str:
+    fast = report.answered_fast
     return "\n".join(
         [
             f"queries            {report.examples} ({report.folds} folds, seed {report.seed})",
@@ -137,5 +138,6 @@ def _summary(report: Report) -> str:
             f"calibration error  {report.ece_before:.3f} before, {_calibrations(report)}",
             f"category sets      hold the true one in {report.coverage:.3f}, {report.mean_set_size:.2f} each",
             f"gate               below {report.threshold:.3f} goes to general; {report.kept:.3f} pass",
+            *([] if fast is None else [f"fast tier          answers {fast:.3f}; the others are embedded"]),
         ]
     )

@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Hashes", "letters_of", "said_in", "shown", "spelt_in", "words_of"]
+__all__ = ["Hashes", "letters_of", "said_in", "said_words", "shown", "spelt_in", "words_of"]
 
 Hashes = npt.NDArray[np.int64]
 
@@ -38,9 +38,14 @@ def shown(text: str) -> str:
     return DIGIT.sub("0", text[:MOST_CHARACTERS].lower())
 
 
+def said_words(text: str) -> list[str]:
+    """The words of a shown text, in order."""
+    return WORD.findall(text)
+
+
 def said_in(text: str) -> list[str]:
     """The words of a shown text and its pairs of neighbours, as often as they stand there."""
-    words = WORD.findall(text)
+    words = said_words(text)
     return words + [f"{word} {following}" for word, following in pairwise(words)]
 
 

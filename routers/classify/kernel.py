@@ -6,30 +6,21 @@ The part over meaning is projected onto landmarks (Nystroem; Williams and Seeger
 same however many examples there were: with at most as many examples as landmarks the solve is exact.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.linalg.lapack import spotri
 
 from routers.calibrate import IntArray, softmax
 from routers.classify.contribution import Contribution, of_examples, of_pieces, whatever_the_text
 from routers.classify.ngrams import NGrams
 from routers.classify.protocol import State
+from routers.classify.ridge import SEED, logits_of, projected, sample, solved, targets_of, without_fold
 from routers.embedding.layered import layered, views_of
 from routers.embedding.protocol import Embedder, FloatArray
 
 __all__ = ["KernelClassifier"]
-
-SOFTNESS = 0.1
-"""How early a score close to -1 stops counting as less likely; logits fall no further than its logarithm."""
-
-JITTER = 1e-3
-"""Added to the landmarks' own kernel, whose smallest eigenvalues are beyond float32."""
-
-SEED = 0
 
 NEAREST = 5
 """How many landmarks say how near a query is to what was learned: one alone may be a stray."""
@@ -87,9 +78,8 @@ class KernelClassifier:
     def cross_read(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> tuple[FloatArray, FloatArray]:
         """Fit, and give each text's logits and evidence as they would be without its fold.
 
-        The scores of a held-out fold S follow from the whole solve: y_S - (G^-1)_SS^-1 (G^-1 y)_S with G = K + ridge I
-        (Rifkin and Lippert 2007, section 5, for folds instead of single rows). Landmarks, centre and the rarity of
-        n-grams come from all texts; they know no labels. Texts beyond `most_examples` are scored by the whole fit.
+        The whole is solved once, see `without_fold`. Landmarks, centre and the rarity of n-grams come from all texts;
+        they know no labels. Texts beyond `most_examples` are scored by the whole fit.
         """
         kept, targets, factor = self._solved(texts, labels)
         views = self._centred(self._embedder.embed(texts))
@@ -97,29 +87,21 @@ class KernelClassifier:
         rest = np.setdiff1d(np.arange(len(texts)), kept)
         if len(rest):
             scores[rest] = self._scored([texts[row] for row in rest], views[:, rest])
-        inverse, failed = spotri(factor, lower=1, overwrite_c=1)
-        if failed:
-            raise ValueError(f"the kernel matrix cannot be inverted ({failed})")
-        for number in np.unique(fold):
-            held = np.flatnonzero(fold[kept] == number)
-            block = np.tril(inverse[np.ix_(held, held)])
-            block += np.tril(block, -1).T
-            dual = _symmetric_rows(inverse, held) @ targets
-            scores[kept[held]] = targets[held] - np.linalg.solve(block, dual)
+        scores[kept] = without_fold(factor, targets, fold[kept])
         marked = fold[kept[self._marked]]
         nearness = np.empty(len(texts), dtype=np.float32)
         for number in np.unique(fold):
             held = np.flatnonzero(fold == number)
             others = self.landmarks_[0][marked != number]
             nearness[held] = _nearness(views[0][held], others if len(others) else self.landmarks_[0])
-        return _logits(scores), np.stack([scores.max(axis=1), nearness], axis=1)
+        return logits_of(scores), np.stack([scores.max(axis=1), nearness], axis=1)
 
     def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
         views = self._centred(self._embedder.embed(texts))
         near, nearness = self._near_with_nearness(views)
         scores = self._summed(texts, near)
-        return _logits(scores), np.stack([scores.max(axis=1), nearness], axis=1)
+        return logits_of(scores), np.stack([scores.max(axis=1), nearness], axis=1)
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], about -1 to 1: the sum of what examples and n-grams contribute."""
@@ -134,7 +116,7 @@ class KernelClassifier:
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], uncalibrated."""
-        return _logits(self.scores(texts))
+        return logits_of(self.scores(texts))
 
     def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
         """What the learned examples of each category and each piece of the text add to the `scores`.
@@ -215,42 +197,19 @@ class KernelClassifier:
     def _solved(self, texts: Sequence[str], labels: Sequence[str]) -> tuple[IntArray, FloatArray, FloatArray]:
         """Fit on the rows that are kept: their positions, their targets [n, k], and the Cholesky factor [n, n]."""
         self.classes_ = tuple(sorted(set(labels)))
-        kept = _sample(labels, self._most_examples)
+        kept = sample(labels, self._most_examples)
         chosen = [texts[row] for row in kept]
-        column = {label: number for number, label in enumerate(self.classes_)}
-        targets = np.full((len(kept), len(self.classes_)), -1, dtype=np.float32)
-        owner = np.asarray([column[labels[row]] for row in kept], dtype=np.intp)
-        targets[np.arange(len(kept)), owner] = 1
+        owner, targets = targets_of([labels[row] for row in kept], self.classes_)
         views = self._views_of(chosen)
         self._mark(views, owner)
-        near, onto_landmarks = self._projected(self._near(views))
+        near, onto_landmarks = projected(self._near(views), lambda: self._near(self.landmarks_))
         sparse = self._ngrams.fit_transform(chosen)
         gram = (sparse @ sparse.T).toarray()
         gram += near
-        gram[np.diag_indices(len(gram))] += self._ridge
-        factor, _ = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        dual = np.asarray(cho_solve((factor, True), targets, check_finite=False), dtype=np.float32)
+        factor, dual = solved(gram, targets, ridge=self._ridge)
         self.sparse_ = np.ascontiguousarray(sparse.T @ dual, dtype=np.float32)
         self.near_ = onto_landmarks(dual)
         return kept, targets, factor
-
-    def _projected(self, near: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
-        """The kernel over meaning among the examples, [n, n], and how dual weights [n, k] become the landmarks'.
-
-        Where every example is a landmark nothing is projected.
-        """
-        if near.shape[0] == near.shape[1]:
-            return near, lambda dual: dual
-        own = self._near(self.landmarks_).astype(np.float64)
-        own[np.diag_indices(len(own))] += JITTER
-        whitening = np.linalg.cholesky(own)
-        rows: FloatArray = solve_triangular(whitening, near.T, lower=True).T.astype(np.float32)
-
-        def onto_landmarks(dual: FloatArray) -> FloatArray:
-            weights: FloatArray = np.ascontiguousarray(solve_triangular(whitening.T, rows.T @ dual), dtype=np.float32)
-            return weights
-
-        return rows @ rows.T, onto_landmarks
 
     def _views_of(self, texts: Sequence[str]) -> FloatArray:
         """Embed, and take the centre of each view: what all texts share tells no category from another."""
@@ -290,11 +249,6 @@ class KernelClassifier:
         return cosines
 
 
-def _logits(scores: FloatArray) -> FloatArray:
-    shares = SOFTNESS * np.logaddexp(0, (1 + scores.astype(np.float64)) / (2 * SOFTNESS))
-    return np.log(np.maximum(shares, np.finfo(np.float32).tiny)).astype(np.float32)
-
-
 def _nearness(view: FloatArray, marks: FloatArray) -> FloatArray:
     """The mean cosine of each row [n, d] to its nearest landmarks [m, d]: float32 [n]."""
     return _nearest(_cosines(view, marks))
@@ -321,23 +275,3 @@ def _unit(blocks: FloatArray) -> FloatArray:
     length = np.linalg.norm(blocks, axis=-1, keepdims=True)
     unit: FloatArray = (blocks / np.maximum(length, 1e-9)).astype(np.float32)
     return unit
-
-
-def _sample(labels: Sequence[str], most: int) -> IntArray:
-    """All positions, or `most` of them with every category in its proportion, ascending."""
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    shuffled = np.random.default_rng(SEED).permutation(len(labels))
-    names = np.asarray(labels)[shuffled]
-    rank = np.empty(len(names))
-    for name in np.unique(names):
-        here = np.flatnonzero(names == name)
-        rank[here] = (np.arange(len(here)) + 0.5) / len(here)
-    return np.sort(shuffled[np.argsort(rank, kind="stable")[:most]])
-
-
-def _symmetric_rows(lower: FloatArray, rows: IntArray) -> FloatArray:
-    """Rows of the symmetric matrix whose lower triangle is given."""
-    columns = np.arange(len(lower))
-    below = columns[None, :] <= rows[:, None]
-    return np.where(below, lower[rows], lower[:, rows].T)

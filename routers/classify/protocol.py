@@ -1,7 +1,7 @@
 """What a category classifier is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from routers.calibrate import IntArray, Probabilities
 from routers.classify.contribution import Contribution
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State", "Stated", "stated_by"]
+__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State", "Stated", "Tiered", "stated_by"]
 
 State = Mapping[str, npt.NDArray[np.float32]]
 """A fitted classifier as named tensors, ready for a safetensors file."""
@@ -90,6 +90,15 @@ class Explained(Protocol):
 
 
 @runtime_checkable
+class Tiered(Protocol):
+    """A classifier with a fast tier, which leaves what it is not sure of to a better one."""
+
+    def answered_fast(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which texts the fast tier answers, [n]."""
+        ...
+
+
+@runtime_checkable
 class Stated(Protocol):
     """A classifier that people told some answers, with their probabilities: calibration leaves these alone."""
 
@@ -100,4 +109,5 @@ class Stated(Protocol):
 
 def stated_by(classifier: CategoryClassifier, texts: Sequence[str]) -> Probabilities | None:
     """What a classifier was told of these texts; None for one that is told nothing."""
-    return classifier.stated(texts) if isinstance(classifier, Stated) else None
+    # Without asking the protocol, which would take as long as the head of a static decision.
+    return cast("Stated", classifier).stated(texts) if hasattr(classifier, "stated") else None

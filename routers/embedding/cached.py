@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from routers.embedding.layered import views_of
+from routers.embedding.pieces import Pieces, pieces_of
 from routers.embedding.protocol import Embedder, FloatArray
 
 __all__ = ["CachedEmbedder"]
@@ -26,3 +27,7 @@ class CachedEmbedder:
         self._vectors.update(zip(new, self._inner.embed(new), strict=True))
         rows = [self._vectors[text] for text in texts]
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+
+    def pieces(self) -> Pieces | None:
+        """Those of the inner embedder."""
+        return pieces_of(self._inner)

@@ -14,6 +14,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from routers.embedding.engine import MARK
+from routers.embedding.pieces import Pieces, read_pieces
 from routers.embedding.protocol import Embedder, FloatArray
 from routers.embedding.text import tokenizable
 
@@ -40,6 +41,7 @@ class GraphEmbedder:
         self.session = onnxruntime.InferenceSession(graph, _options(), providers=["CPUExecutionProvider"])
         own = int(self.session.get_modelmeta().custom_metadata_map["max_tokens"])
         self._max_tokens = min(max_tokens, own)
+        self._folder = tokenizer.parent
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self._max_tokens)
@@ -55,6 +57,10 @@ class GraphEmbedder:
     def layered(self) -> Embedder:
         """The same weights, with the layers as views."""
         return LayeredGraphEmbedder(self)
+
+    def pieces(self) -> Pieces | None:
+        """What the model reads: no graph is run for these."""
+        return read_pieces(self._folder, max_tokens=self._max_tokens)
 
     def embed_layers(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, views, dim], blocks L2-normalised. Blocking."""
@@ -112,6 +118,10 @@ class LayeredGraphEmbedder:
         rows: FloatArray = self._inner.embed_layers(texts).reshape(len(texts), self.dim)
         rows /= np.float32(np.sqrt(self.views))
         return rows
+
+    def pieces(self) -> Pieces | None:
+        """Those of the inner embedder."""
+        return self._inner.pieces()
 
 
 def _options() -> onnxruntime.SessionOptions:

@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
 
 from routers.embedding.layers import Views, encode_layers, encoder_of
+from routers.embedding.pieces import Pieces, read_pieces
 from routers.embedding.protocol import Embedder, FloatArray
 from routers.embedding.text import tokenizable
 from routers.embedding.turns import Turns
@@ -36,6 +37,7 @@ class SentenceEmbedder:
     """
 
     def __init__(self, folder: Path, *, identity: str, max_tokens: int = 256, device: str = "cpu") -> None:
+        self._folder = folder
         self._model = opened(folder, device=device)
         self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
         self._one = Turns()
@@ -62,6 +64,10 @@ class SentenceEmbedder:
     def layered(self) -> Embedder:
         """The same weights, with the layers as views; itself where the model has no layers to show."""
         return self if encoder_of(self._model) is None else LayeredEmbedder(self)
+
+    def pieces(self) -> Pieces | None:
+        """What the model reads, without running it."""
+        return read_pieces(self._folder, max_tokens=self._model.max_seq_length)
 
     def embed_layers(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, views, dim], blocks L2-normalised. Blocking; for a model that has layers."""
@@ -110,6 +116,10 @@ class LayeredEmbedder:
             np.sqrt(self.views)
         )
         return rows
+
+    def pieces(self) -> Pieces | None:
+        """Those of the inner embedder."""
+        return self._inner.pieces()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from routers.embedding.layered import layered, views_of
+from routers.embedding.pieces import Pieces, pieces_of
 from routers.embedding.protocol import Embedder, FloatArray
 from routers.errors import WeightsError
 
@@ -64,6 +65,10 @@ class StoredEmbedder:
         """The layers of the inner embedder, kept in the same folder."""
         inner = layered(self._inner)
         return self if inner is self._inner else StoredEmbedder(inner, self._folder, progress=self._progress)
+
+    def pieces(self) -> Pieces | None:
+        """Those of the inner embedder."""
+        return pieces_of(self._inner)
 
     def _embed(self, store: sqlite3.Connection, by_key: dict[bytes, str]) -> dict[bytes, FloatArray]:
         vectors = self._inner.embed(list(by_key.values()))

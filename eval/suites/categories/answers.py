@@ -12,6 +12,7 @@ import numpy as np
 from eval.metrics.arrays import Flags, IntArray, Probabilities, Reals
 from eval.perturb import KINDS, Kind, perturbed
 from eval.suites.categories.queries import Query, drawn
+from routers.classify.protocol import Tiered
 from routers.router import Router, Routing
 
 __all__ = ["Answers", "Progress", "Round", "Wordings", "answered", "familiarities", "wordings_of"]
@@ -33,7 +34,8 @@ class Answers:
 
     posterior: [n, k], 0 for a category that the router gives no probability. sets: [n, k], members of the category
     sets. sent: column it is sent to. top: likeliest column. gated: whether the gate fired. familiarity: what the gate
-    looked at, higher is less strange. judge: number of the router. flipped: by kind, whether the likeliest category
+    looked at, higher is less strange. judge: number of the router. fast: whether the fast tier of
+    the classifier answered, NaN where it has none. flipped: by kind, whether the likeliest category
     was another for other words, NaN where not asked.
     """
 
@@ -45,6 +47,7 @@ class Answers:
     gated: Flags
     familiarity: Reals
     judge: IntArray
+    fast: Reals
     flipped: Mapping[Kind, Reals]
 
     @cached_property
@@ -103,6 +106,7 @@ class _Asking:
             gated=np.zeros(n, dtype=np.bool_),
             familiarity=np.zeros(n),
             judge=np.full(n, -1, dtype=np.intp),
+            fast=np.full(n, np.nan),
             flipped={kind: np.full(n, np.nan) for kind in wordings},
         )
 
@@ -112,6 +116,8 @@ class _Asking:
         for row, routing in zip(rows.tolist(), _routings(router, texts, self._tell), strict=True):
             self.answers.judge[row] = number
             self._note(row, routing)
+        if isinstance(router.classifier, Tiered):
+            self.answers.fast[rows] = router.classifier.answered_fast(texts)
         for kind, said in self._wordings.items():
             changed = [row for row in rows.tolist() if row in said]
             routings = _routings(router, [said[row] for row in changed], self._tell)

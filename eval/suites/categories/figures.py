@@ -23,7 +23,7 @@ BINS = 15
 MOST_CELLS = 250_000
 """More values of recalls than this, one a query and category, are not kept a query."""
 
-SHARES = ("accuracy", "top_accuracy", "top3", "coverage", "gated")
+SHARES = ("accuracy", "top_accuracy", "top3", "coverage", "gated", "answered_fast")
 OUT_OF_SCOPE = ("ood_recall_at_95", "ood_gated", "in_scope_kept")
 
 
@@ -63,6 +63,8 @@ def judged(queries: Sequence[Query], answers: Answers, *, validation: Reals | No
     truth = np.array([-1 if query.category is None else column[query.category] for query in queries], dtype=np.intp)
     inside = truth >= 0
     values = {name: _spread(found, inside) for name, found in _in_scope(answers, truth, inside).items()}
+    if not np.isnan(answers.fast).all():
+        values["answered_fast"] = np.where(inside, answers.fast, np.nan)
     for number in np.unique(truth[inside]).tolist():
         name = f"recall.{answers.categories[number]}"
         values[name] = np.where(truth == number, answers.sent == number, np.nan)
@@ -87,6 +89,7 @@ def figures_of(found: Judged, *, seed: int) -> Figures:
         "coverage": means["coverage"],
         "mean_set_size": resampling.mean(values["mean_set_size"][found.in_scope]),
         "gated": means["gated"],
+        **({"answered_fast": means["answered_fast"]} if "answered_fast" in means else {}),
         "recall": {name: mean_figure(values[f"recall.{name}"], seed=seed) for name in found.names},
     }
     if not found.in_scope.all():
