@@ -74,7 +74,7 @@ def write(name: str, lines: Iterable[Mapping[str, Any]]) -> str:
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A configuration in a folder of its own; the one embedder that can be loaded needs no weights."""
 
-    def load(name: str, *, folder: Path) -> WordEmbedder:
+    def load(name: str, *, folder: Path, **_: object) -> WordEmbedder:
         if name != "words":
             raise WeightsError(f"there is no model at {folder / name}")
         return WordEmbedder(256)
