@@ -24,6 +24,8 @@ from routers.mapping.shrinkage import Ints, Reals, believed, observe
 
 __all__ = [
     "CONFIDENCES",
+    "SAME",
+    "USUAL",
     "Comparison",
     "ScoreTable",
     "best_single",

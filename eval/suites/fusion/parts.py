@@ -109,12 +109,11 @@ def _plans(data: Drafted, learned: Sequence[Learned]) -> dict[str, list[str]]:
 
 
 def _plan(data: Drafted, learned: Learned, category: str) -> str:
-    column = learned.policy.column(category)
-    if column not in learned.policy.votes:
-        return column
-    cell = learned.policy.mapping.cells[category][column]
-    gain = "" if cell.gain is None or cell.gain_low is None else f", gain {cell.gain:+.3f} (bound {cell.gain_low:+.3f})"
-    return f"{column}: {' + '.join(data.experts[at] for at in learned.policy.vote(category)[0])}{gain}"
+    mapping = learned.policy.mapping
+    column = mapping.column(category)
+    if column is None or column not in mapping.fused:
+        return mapping.expert(category)
+    return f"{column}: {' + '.join(mapping.plan(category).experts)}, gain {mapping.cells[category][column].gain_text()}"
 
 
 def _slices(data: Drafted, found: Gathered, *, seed: int) -> list[dict[str, Any]]:

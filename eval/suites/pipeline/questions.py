@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from eval.datasets import DataError, Dataset, Record
 from eval.datasets.problems import Problems
-from eval.extraction import LETTERS
+from routers.fusion.extraction import LETTERS
 from eval.grading import Method, gold_letter, method_of, true_category
 from eval.runs import query_ids
 from orchestrator.config import Config

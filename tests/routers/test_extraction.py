@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.extraction import last_number, letter_of, number_alone, plain, said_text
+from routers.fusion.extraction import last_number, letter_of, number_alone, plain, said_text
 
 OPTIONS = ("Paris", "Rome", "Berlin", "A dog")
 
