@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.config import Config
 from orchestrator.decision import Categorized, Chosen, Skipped
@@ -12,6 +13,7 @@ from orchestrator.plans import Planned, Plans
 from orchestrator.stages.price import expected_usd
 from orchestrator.trace import Stopwatch
 from orchestrator.types import ChatRequest
+from routers.mapping import Plan
 
 __all__ = ["ALIASES", "Chooser"]
 
@@ -44,6 +46,11 @@ class Chooser:
         watch = Stopwatch()
         category = categorized.category or self._config.general
         planned = self._plans.planned(category, cost_quality=request.cost_quality)
+        if planned.instead:  # a learned fuse plan: as it was learned, or not at all
+            obstacle = self._obstacle(category, planned.plan, request)
+            if not obstacle:
+                return self._learned(category, planned, request, watch=watch)
+            planned = replace(planned, plan=Plan(kind="single", experts=planned.instead), gain="", why=obstacle)
         if fuse or planned.plan.kind == "fuse":
             return self._fused(category, planned, request, forced=fuse, watch=watch)
         experts, skipped = self._usable(planned.plan.experts, request)
@@ -55,6 +62,43 @@ class Chooser:
             reason=_grounds(category, planned, request),
             took_ms=watch.ms,
         )
+
+    def _learned(self, category: str, planned: Planned, request: ChatRequest, *, watch: Stopwatch) -> Chosen:
+        plan = planned.plan
+        return Chosen(
+            plan="fuse",
+            experts=plan.experts,
+            verdict=None if plan.weights else self._writer(category, plan),
+            weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
+            cost_quality=planned.cost_quality,
+            reason=_grounds(category, planned, request),
+            took_ms=watch.ms,
+        )
+
+    def _obstacle(self, category: str, plan: Plan, request: ChatRequest) -> str:
+        """Why a learned fuse plan cannot be served whole now, as the rest of a sentence; empty where it can."""
+        most, limit = self._config.fusion.max_drafts, self._config.budget.cost_per_query
+        if len(plan.experts) > most:
+            return f"it takes {len(plan.experts)} drafts, fusion.max_drafts is {most}"
+        if plan.weights and request.body.get("tools"):
+            return "its votes are on answers, and the request has tools"
+        writer = None if plan.weights else self._writer(category, plan)
+        if not plan.weights and writer is None:
+            return "no expert can write its verdict"
+        for expert in plan.experts:
+            if why := self._refusal(expert, request):
+                return f"{expert!r}: {why}"
+            if down := self._down(expert):
+                return f"{expert!r} is down: {down}"
+        asked = [*plan.experts, *([writer] if writer else [])]
+        usd = sum(expected_usd(self._registry.settings(expert).cost, request) for expert in asked)
+        if limit is not None and usd > limit:
+            return f"all its calls would cost about {usd:.6f} USD, the budget is {limit:g}"
+        return ""
+
+    def _writer(self, category: str, plan: Plan) -> str | None:
+        """Who writes the verdict of a learned fuse plan."""
+        return plan.verdict or self._verdict(category)
 
     def _fused(
         self, category: str, planned: Planned, request: ChatRequest, *, forced: bool, watch: Stopwatch
@@ -127,4 +171,7 @@ def _grounds(category: str, planned: Planned, request: ChatRequest) -> str:
         unheeded = "" if asked is None else f"; cost_quality {asked:g} changes nothing: as listed ({planned.why})"
         return f"category {category!r}{unheeded}"
     best = f"at cost_quality {planned.cost_quality:g}" if asked is not None else "the best within the budget"
-    return f"category {category!r}, learned plan, {best}"
+    if planned.gain:
+        return f"category {category!r}, learned fuse plan, gain {planned.gain}, {best}"
+    unserved = f"; its fuse plan is not served: {planned.why}" if planned.why else ""
+    return f"category {category!r}, learned plan, {best}{unserved}"

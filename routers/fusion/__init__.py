@@ -3,6 +3,6 @@
 `extraction` and `votes` are what a running service votes by, and what `learn` replays recorded drafts by.
 """
 
-from routers.fusion.votes import Ballots, Decided, ballots_of, decide, winners
+from routers.fusion.votes import Ballots, Decided, ballots_of, decide, speakers, support, winners
 
-__all__ = ["Ballots", "Decided", "ballots_of", "decide", "winners"]
+__all__ = ["Ballots", "Decided", "ballots_of", "decide", "speakers", "support", "winners"]

@@ -5,9 +5,9 @@ where costs are not known, with the expert that is chosen there. It may be chose
 bound of that gain is above zero, and, as the best plan within the budget, only where this holds against the expert that
 the budget leads to as well. How surely depends on what all queries say of it:
 
-- where the lower bound of its gain over all its queries is above zero at the full confidence it is proven, and its gain
-  in a category has to be no surer than an expert's (`SURE_ELSEWHERE`): what helps everywhere needs no second proof in
-  each small part;
+- where the lower bound of its gain over all its queries, `FEWEST` or more, is above zero at the full confidence it is
+  proven, and its gain in a category has to be no surer than an expert's (`SURE_ELSEWHERE`): what helps everywhere needs
+  no second proof in each small part;
 - otherwise its gain in the category itself has to be above zero at the full confidence.
 
 A category in which it was never tried says nothing for it. That the luckiest of many candidates would be taken is what
@@ -30,8 +30,8 @@ from routers.mapping.shrinkage import Ints, Reals
 __all__ = ["SURE_ELSEWHERE", "Trial", "tried"]
 
 SURE_ELSEWHERE = USUAL
-FEWEST = 2
-"""Queries that a variance takes."""
+FEWEST = 20
+"""Over fewer queries nothing is proven for all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -131,6 +131,11 @@ class LearnedMapping(_Value):
         places, columns = self._history[category]
         return columns[bisect_right(places, self.place(cost_quality)) - 1]
 
+    def tried(self, category: str) -> tuple[str, ...]:
+        """The fuse plans that were graded on queries of a category."""
+        cells = self.cells.get(category, {})
+        return tuple(name for name in self.fused if name in cells and cells[name].n > 0)
+
     def single(self, category: str) -> Plan:
         """The best experts of a category one after the other, whatever its plan; `fallback` for one not learned."""
         ranking = self.ranking.get(category)
@@ -215,7 +220,6 @@ class LearnedMapping(_Value):
         named = {column for step in self.frontier for column in step.changes.values()}
         ranked = {expert for ranking in (self.general_ranking, *self.ranking.values()) for expert in ranking}
         members = {member for fused in self.fused.values() for member in fused.members}
-        members |= {fused.verdict for fused in self.fused.values() if fused.verdict is not None}
         unknown = sorted((named - known) | ((ranked | members | {self.best_single}) - set(self.experts)))
         if unknown:
             raise ValueError(f"unknown experts: {', '.join(unknown)}")

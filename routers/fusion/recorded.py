@@ -1,0 +1,150 @@
+"""Graded outcomes with recorded answers -> candidates of fuse plans, as the mapping wants them.
+
+Votes are replayed: experts whose answers stand in the same lines are a panel, and a panel's votes are learned and scored
+by `routers.fusion.learn`, by what `short_answer` makes of the answers, as in the service. A verdict that is written
+cannot be replayed: its plan is a candidate where whole fuse plans were graded. Knows no budget and no configuration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from routers.examples import same_text
+from routers.fusion.extraction import short_answer
+from routers.fusion.learn import FEWEST, Lesson, fuse_columns
+from routers.fusion.reliability import effective_options
+from routers.fusion.votes import Flags, Ints, ballots_of
+from routers.mapping.graded import FusedGrade, Graded
+from routers.mapping.outcomes import FuseColumn
+from routers.mapping.shrinkage import Reals
+
+__all__ = ["ENOUGH", "candidates", "verdict_name"]
+
+FOLDS = 5
+ENOUGH = 20
+"""From fewer lines nothing can be told of a vote on held-out ones."""
+USUALLY = 0.5
+"""An expert whose answers stand in more of a category's lines than this belongs to its panel."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Panel:
+    """experts: by position, [m]. rows: lines in which all of them have an answer, [n]."""
+
+    experts: Ints
+    rows: Ints
+
+
+def candidates(
+    lines: Sequence[Graded], categories: Sequence[str], experts: Sequence[str], scores: Reals, *, most: int, seed: int = 0
+) -> list[FuseColumn]:
+    """Votes and graded fuse plans of at most so many drafts.
+
+    categories: of each line [n]. scores: 0 to 1, [n, e], NaN where an expert was not graded.
+    """
+    return [*_votes(lines, categories, experts, scores, most=most, seed=seed), *_verdicts(lines, most=most)]
+
+
+def verdict_name(fused: FusedGrade) -> str:
+    """Of the fuse plan that was graded, whatever the order of its experts."""
+    by = f" by {fused.verdict}" if fused.verdict is not None else ""
+    return f"verdict{by}: {' + '.join(sorted(fused.experts))}"
+
+
+def _votes(
+    lines: Sequence[Graded], categories: Sequence[str], experts: Sequence[str], scores: Reals, *, most: int, seed: int
+) -> list[FuseColumn]:
+    grades = [[line.outcomes.get(expert) for expert in experts] for line in lines]
+    given = np.array([[grade is not None and grade.answer is not None for grade in row] for row in grades])
+    fold = np.array([_fold(line, row, seed=seed) for row, line in enumerate(lines)], dtype=np.intp)
+    found: dict[str, FuseColumn] = {}
+    for panel in _panels(np.array(categories), given.reshape(len(lines), len(experts))):
+        if len(set(fold[panel.rows].tolist())) < 2:  # noqa: PLR2004 - one side learns, one is scored
+            continue
+        chosen = panel.experts.tolist()
+        answers = [[short_answer(_answer(lines[row], experts[at])) for at in chosen] for row in panel.rows.tolist()]
+        names, group = np.unique([categories[row] for row in panel.rows.tolist()], return_inverse=True)
+        known = scores[np.ix_(panel.rows, panel.experts)]
+        ballots = ballots_of(answers)
+        lesson = Lesson(
+            ballots=ballots,
+            scores=known,
+            group=group.astype(np.intp),
+            options=np.full(len(known), effective_options(ballots, known)),
+            categories=tuple(names.tolist()),
+        )
+        for column in fuse_columns(lesson, experts=tuple(experts[at] for at in chosen), fold=fold[panel.rows], most=most):
+            whole = _whole(column, panel.rows, len(lines))
+            found[whole.name] = _joined(found[whole.name], whole) if whole.name in found else whole
+    return list(found.values())
+
+
+def _panels(categories: np.ndarray[tuple[int], np.dtype[np.str_]], given: Flags) -> list[_Panel]:
+    """Categories that the same experts answer are one panel; those of too few experts or lines are none."""
+    rows_of: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for category in np.unique(categories):
+        rows = np.flatnonzero((categories == category) & given.any(axis=1))
+        if len(rows):
+            experts = np.flatnonzero(given[rows].mean(axis=0) > USUALLY)
+            rows_of[tuple(experts.tolist())] += rows[given[np.ix_(rows, experts)].all(axis=1)].tolist()
+    return [
+        _Panel(np.array(experts, dtype=np.intp), np.sort(np.array(rows, dtype=np.intp)))
+        for experts, rows in rows_of.items()
+        if len(experts) >= FEWEST and len(rows) >= ENOUGH
+    ]
+
+
+def _whole(column: FuseColumn, rows: Ints, n: int) -> FuseColumn:
+    """With the scores of all lines, NaN where it was not replayed, and named after its members."""
+    scores = np.full(n, np.nan)
+    scores[rows] = column.scores
+    kind = column.name.partition(" of ")[0]
+    return replace(column, name=f"{kind}: {' + '.join(column.members)}", scores=scores)
+
+
+def _joined(first: FuseColumn, second: FuseColumn) -> FuseColumn:
+    """The same vote of two panels, which have no category in common."""
+    scores = np.where(np.isnan(np.asarray(first.scores)), second.scores, first.scores)
+    return replace(first, scores=scores, weights={**first.weights, **second.weights})
+
+
+def _verdicts(lines: Sequence[Graded], *, most: int) -> list[FuseColumn]:
+    found: dict[str, FuseColumn] = {}
+    for row, line in enumerate(lines):
+        for fused in line.fused:
+            if len(fused.experts) > most:
+                continue
+            name = verdict_name(fused)
+            blank = np.full((2, len(lines)), np.nan)
+            column = found.setdefault(
+                name,
+                FuseColumn(
+                    name=name,
+                    members=tuple(sorted(fused.experts)),
+                    scores=blank[0],
+                    costs_usd=blank[1],
+                    verdict=fused.verdict,
+                ),
+            )
+            np.asarray(column.scores)[row] = fused.grade.score
+            if fused.grade.cost_usd is not None:
+                np.asarray(column.costs_usd)[row] = fused.grade.cost_usd
+    return [
+        column if not np.isnan(np.asarray(column.costs_usd)).all() else replace(column, costs_usd=None)
+        for column in found.values()
+    ]
+
+
+def _answer(line: Graded, expert: str) -> str:
+    return line.outcomes[expert].answer or ""
+
+
+def _fold(line: Graded, row: int, *, seed: int) -> int:
+    """By the query, so that the same one is never on both sides; by the place where only the category is known."""
+    key = f"{seed}\0{row if line.query is None else same_text(line.query)}"
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big") % FOLDS
