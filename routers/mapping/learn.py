@@ -162,6 +162,7 @@ def _fused(outcomes: Outcomes, choice: Choice, columns: Sequence[FuseColumn]) ->
             gain=_known(trial.overall[at]),
             gain_low=_known(trial.overall_low[at]),
             proven=bool(trial.proven[at]),
+            confidence=float(trial.held_to[at]),
         )
         for at, column in enumerate(columns)
     }

@@ -44,7 +44,8 @@ class Fused(_Value):
     members: who drafts. weights: by category, of the members' votes in their order; where there are none a verdict is
     written, by the expert `verdict` if that is known. n: graded queries. gain, gain_low: what it scores more over all
     of these than the best expert that costs no more in the category of each, and the lower bound of that. proven:
-    whether that bound is above zero, so that a category's own gain has to be no surer than an expert's.
+    whether that bound is above zero, so that less proof is needed in a category. confidence: of the lower bounds there,
+    one-sided (`routers.mapping.harm`).
     """
 
     members: tuple[str, ...] = Field(min_length=2)
@@ -54,6 +55,7 @@ class Fused(_Value):
     gain: float | None = None
     gain_low: float | None = None
     proven: bool = False
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
 
 
 class Step(_Value):

@@ -25,7 +25,6 @@ from routers.mapping.shrinkage import Ints, Reals, believed, observe
 __all__ = [
     "CONFIDENCES",
     "SAME",
-    "USUAL",
     "Comparison",
     "ScoreTable",
     "best_single",
