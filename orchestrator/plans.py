@@ -56,7 +56,9 @@ class Plans:
         plan = self._learned.plan(category, cost_quality=place)
         if plan.kind == "single":
             return self._single(category, plan, listed, place=place)
-        gone = [expert for expert in (*plan.experts, plan.verdict) if expert is not None and expert not in self._experts]
+        gone = [
+            expert for expert in (*plan.experts, plan.verdict) if expert is not None and expert not in self._experts
+        ]
         single = self._single(category, self._learned.single(category), listed, place=place)
         if gone:  # with one of them missing it is not the plan whose gain was measured
             return replace(single, why=f"{', '.join(gone)} is gone") if single.cost_quality is not None else single

@@ -64,8 +64,8 @@ class Report(Measures):
 class Mapped:
     """A mapping fresh from learning, and what it was learned from, to be known again.
 
-    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. max_drafts: of the fuse plans
-    that were tried, None where nothing was known of any.
+    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. max_drafts: of the fuse
+    plans that were tried, None where nothing was known of any.
     """
 
     learned: LearnedMapping

@@ -1,4 +1,4 @@
-"""Fuse plans that training learned, as they are served: what was replayed is what is answered, and never half a plan."""
+"""Fuse plans that training learned, as they are served: what was replayed is answered, and never half a plan."""
 
 import json
 from pathlib import Path
@@ -96,7 +96,9 @@ async def test_the_served_answer_is_the_replayed_one(tmp_path: Path) -> None:
 async def test_a_vote_is_streamed_and_told() -> None:
     """Specified: the decision has weights, support and gain; the draft that won goes out whole."""
     collected = Collected()
-    async with flowing(*pool("It is 41.", "Answer: 42", "The answer is 42."), categories=CATEGORIES, learned=TALLY) as e:
+    async with flowing(
+        *pool("It is 41.", "Answer: 42", "The answer is 42."), categories=CATEGORIES, learned=TALLY
+    ) as e:
         body = {"messages": [{"role": "user", "content": "sums"}], "stream": True}
         request, trace = e.pipeline.request(body, model="auto")
         with anyio.fail_after(10):

@@ -101,7 +101,9 @@ def _choose(tree: Tree, stage: Chosen) -> None:
     branch = tree.add(_head("choose", f"{stage.plan}: {arrow.join(stage.experts)}{verdict}", style="cyan"))
     branch.add(Text(stage.reason))
     if stage.weights:
-        branch.add(Text("votes weigh " + ", ".join(f"{expert} {weight:.2f}" for expert, weight in stage.weights.items())))
+        branch.add(
+            Text("votes weigh " + ", ".join(f"{expert} {weight:.2f}" for expert, weight in stage.weights.items()))
+        )
     for skipped in stage.skipped:
         branch.add(Text(f"not {skipped.expert}: {skipped.reason}", style="yellow"))
 

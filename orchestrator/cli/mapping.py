@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["mapping"]
 
 CHOSEN = "*"
+ANY_WIDTH = 100_000
+"""Columns of text that no table has."""
 
 
 def mapping(
@@ -52,7 +54,8 @@ def mapping(
     console = Console(highlight=False)
     table = _table(learned)
     if not console.is_terminal:  # a file or a pipe takes lines of any length
-        console.width = max(console.width, console.measure(table).maximum)
+        wide = console.options.update_width(ANY_WIDTH)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
     for line in [*_legend(learned), *_exceptions(settings, plans), *_changed(other, changes)]:
         console.print(Text(line), soft_wrap=True)
@@ -117,7 +120,9 @@ def _legend(learned: LearnedMapping) -> list[str]:
         costs = f"{first.cost:.3g} to {last.cost:.3g}" if len(learned.frontier) > 1 else f"{last.cost:.3g} throughout"
         lines.append(f"cost_quality 0 to 1: {costs} {unit[learned.cost_unit]}, mappings: {len(learned.frontier)}")
     if learned.drafted:
-        lines.append(f"fuse plans, from {learned.drafted} queries, are chosen where the lower bound of their gain is above 0:")
+        lines.append(
+            f"fuse plans, from {learned.drafted} queries, are chosen where the lower bound of their gain is above 0:"
+        )
         lines += [_overall(name, fused) for name, fused in learned.fused.items()]
     if not learned.proven:
         lines.append("time ran out before the mapping was known to be the best")

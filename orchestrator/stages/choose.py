@@ -77,24 +77,28 @@ class Chooser:
 
     def _obstacle(self, category: str, plan: Plan, request: ChatRequest) -> str:
         """Why a learned fuse plan cannot be served whole now, as the rest of a sentence; empty where it can."""
-        most, limit = self._config.fusion.max_drafts, self._config.budget.cost_per_query
-        if len(plan.experts) > most:
-            return f"it takes {len(plan.experts)} drafts, fusion.max_drafts is {most}"
+        most, drafts = self._config.fusion.max_drafts, len(plan.experts)
+        if drafts > most:
+            return f"it takes {drafts} drafts, fusion.max_drafts is {most}"
         if plan.weights and request.body.get("tools"):
             return "its votes are on answers, and the request has tools"
         writer = None if plan.weights else self._writer(category, plan)
         if not plan.weights and writer is None:
             return "no expert can write its verdict"
         for expert in plan.experts:
-            if why := self._refusal(expert, request):
-                return f"{expert!r}: {why}"
             if down := self._down(expert):
                 return f"{expert!r} is down: {down}"
-        asked = [*plan.experts, *([writer] if writer else [])]
-        usd = sum(expected_usd(self._registry.settings(expert).cost, request) for expert in asked)
-        if limit is not None and usd > limit:
-            return f"all its calls would cost about {usd:.6f} USD, the budget is {limit:g}"
-        return ""
+            if refusal := self._refusal(expert, request):
+                return f"{expert!r}: {refusal}"
+        return self._overspent([*plan.experts, *([writer] if writer else [])], request)
+
+    def _overspent(self, experts: Sequence[str], request: ChatRequest) -> str:
+        """By how much calls of all these experts would exceed the budget of a query; empty where they keep to it."""
+        limit = self._config.budget.cost_per_query
+        usd = sum(expected_usd(self._registry.settings(expert).cost, request) for expert in experts)
+        if limit is None or usd <= limit:
+            return ""
+        return f"all its calls would cost about {usd:.6f} USD, the budget is {limit:g}"
 
     def _writer(self, category: str, plan: Plan) -> str | None:
         """Who writes the verdict of a learned fuse plan."""

@@ -36,7 +36,7 @@ def default_keep(drafts: int) -> int:
 
 
 def summed(distance: FloatArray) -> FloatArray:
-    """s(y_i) of each draft from the matrix [k, k] of d_j(y_i), row judge on column draft; the diagonal does not count."""
+    """s(y_i) of each draft from the matrix [k, k] of d_j(y_i), row judge on column draft, without the diagonal."""
     scores: FloatArray = distance.sum(axis=0) - np.diagonal(distance)
     return scores
 
@@ -64,7 +64,9 @@ def elected(drafts: Sequence[Draft], weights: Mapping[str, float]) -> Consensus:
     gave a short answer, the first one with a text speaks for itself.
     """
     watch = Stopwatch()
-    voting = sorted((draft for draft in drafts if draft.text.strip()), key=lambda draft: list(weights).index(draft.expert))
+    voting = sorted(
+        (draft for draft in drafts if draft.text.strip()), key=lambda draft: list(weights).index(draft.expert)
+    )
     experts = [draft.expert for draft in voting]
     each = np.array([weights[expert] for expert in experts])
     ballots = ballots_of([[short_answer(draft.text) for draft in voting]])

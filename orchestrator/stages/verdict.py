@@ -17,7 +17,7 @@ from orchestrator.trace import Stopwatch, Trace
 from orchestrator.types import ChatRequest, Draft, Emit, content_text
 from orchestrator.wire import emit_whole
 
-__all__ = ["choose", "relay", "synthesize", "verdict_request"]
+__all__ = ["relay", "synthesize", "verdict_request", "voted"]
 
 INSTRUCTIONS = (
     "Answer the user's question. Several assistants drafted answers; they stand below between markers with the word "

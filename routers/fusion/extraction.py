@@ -65,8 +65,9 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
 def short_answer(text: str) -> str | None:
     """The answer in a form that is the same for equal ones; None where there is no short one to compare.
 
-    What stands after the last announcement ("Answer:", "answer is", "####" or a TeX box), else the whole text if that is
-    short: an option's letter, a number, or plain words. Without the options a letter and the words of its option differ.
+    What stands after the last announcement ("Answer:", "answer is", "####" or a TeX box), else the whole text if that
+    is short: an option's letter, a number, or plain words. Nothing is known of the options, so a letter and the words
+    of its option are different answers.
     """
     for marker in _last_markers(text):
         if said := _bare(_line_after(text, marker)):

@@ -25,6 +25,7 @@ __all__ = ["Lesson", "Vote", "fuse_columns", "learn_policy", "learn_votes", "ord
 FEWEST = 3
 """Of two drafts the heavier one wins, whatever the other says."""
 
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Lesson:
     """Answers and scores of k experts on n queries, without a gap.

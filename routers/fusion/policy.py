@@ -1,4 +1,4 @@
-"""Per category: one expert, or a vote of several; a learned mapping applied to what the experts said. Learns nothing."""
+"""Per category one expert or a vote: a learned mapping applied to what the experts said. Learns nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FusionPolicy:
     mapping: LearnedMapping
 
     def vote(self, category: str) -> tuple[tuple[int, ...], Reals]:
-        """Who is asked in a category, in order, and what each one's vote weighs; one expert alone is such a vote too."""
+        """Who is asked in a category, in order, and what each one's vote weighs; one expert alone votes too."""
         plan = self.mapping.plan(category)
         asked = plan.experts if plan.weights else plan.experts[:1]
         return tuple(self.experts.index(expert) for expert in asked), np.array(plan.weights or (1.0,))

@@ -1,8 +1,8 @@
 """Graded outcomes with recorded answers -> candidates of fuse plans, as the mapping wants them.
 
-Votes are replayed: experts whose answers stand in the same lines are a panel, and a panel's votes are learned and scored
-by `routers.fusion.learn`, by what `short_answer` makes of the answers, as in the service. A verdict that is written
-cannot be replayed: its plan is a candidate where whole fuse plans were graded. Knows no budget and no configuration.
+Votes are replayed: experts whose answers stand in the same lines are a panel, and a panel's votes are learned and
+scored by `routers.fusion.learn`, by what `short_answer` makes of the answers, as in the service. A verdict that is
+written cannot be replayed: its plan is a candidate where whole fuse plans were graded. Knows no budget.
 """
 
 from __future__ import annotations
@@ -41,7 +41,13 @@ class _Panel:
 
 
 def candidates(
-    lines: Sequence[Graded], categories: Sequence[str], experts: Sequence[str], scores: Reals, *, most: int, seed: int = 0
+    lines: Sequence[Graded],
+    categories: Sequence[str],
+    experts: Sequence[str],
+    scores: Reals,
+    *,
+    most: int,
+    seed: int = 0,
 ) -> list[FuseColumn]:
     """Votes and graded fuse plans of at most so many drafts.
 
@@ -78,7 +84,9 @@ def _votes(
             options=np.full(len(known), effective_options(ballots, known)),
             categories=tuple(names.tolist()),
         )
-        for column in fuse_columns(lesson, experts=tuple(experts[at] for at in chosen), fold=fold[panel.rows], most=most):
+        for column in fuse_columns(
+            lesson, experts=tuple(experts[at] for at in chosen), fold=fold[panel.rows], most=most
+        ):
             whole = _whole(column, panel.rows, len(lines))
             found[whole.name] = _joined(found[whole.name], whole) if whole.name in found else whole
     return list(found.values())

@@ -96,9 +96,9 @@ def ballots_of(answers: Sequence[Sequence[str | None]], keys: Sequence[str] | No
     """
     codes = np.full((len(answers), len(answers[0]) if answers else 0), -1, dtype=np.intp)
     draws = np.zeros(codes.shape, dtype=np.float64)
-    for row, (given, key) in enumerate(zip(answers, keys or [None] * len(answers), strict=True)):
+    for row, given in enumerate(answers):
         known = {answer: code for code, answer in enumerate(sorted({text for text in given if text is not None}))}
-        drawn = {answer: _draw(key, answer) for answer in known} if len(known) > 1 and key is not None else {}
+        drawn = {answer: _draw(keys[row], answer) for answer in known} if len(known) > 1 and keys is not None else {}
         for column, answer in enumerate(given):
             if answer is not None:
                 codes[row, column] = known[answer]

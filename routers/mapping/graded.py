@@ -15,14 +15,24 @@ from typing import Any
 
 from routers.errors import TrainingError
 
-__all__ = ["FUSE", "MOST_PROBLEMS", "FusedGrade", "Grade", "Graded", "GradedSet", "graded_sha256", "listed", "read_graded"]
+__all__ = [
+    "FUSE",
+    "MOST_PROBLEMS",
+    "FusedGrade",
+    "Grade",
+    "Graded",
+    "GradedSet",
+    "graded_sha256",
+    "listed",
+    "read_graded",
+]
 
 MOST_PROBLEMS = 20
 """So many lines say what is wrong with a file; then their number."""
 
 SHAPE = '{"query" or "category": ..., "outcomes": {expert: {"score": 0 to 1, "cost_usd": ...}}}'
 FUSE = "fuse"
-"""Among the outcomes, beside the experts: fuse plans, of which one or a list was graded as a whole. No expert's name."""
+"""Among the outcomes, beside the experts: a fuse plan or a list of them, graded as a whole. No expert's name."""
 FUSED_SHAPE = '{"experts": [those that drafted, two or more], "score": 0 to 1}'
 FEWEST_DRAFTS = 2
 
@@ -31,8 +41,8 @@ FEWEST_DRAFTS = 2
 class Grade:
     """How one expert did.
 
-    score: 0 (wrong) to 1 (right). cost_usd: of this query, None where not known. answer: what it said, whole or only the
-    short answer, empty where it gave none; None where that was not recorded.
+    score: 0 (wrong) to 1 (right). cost_usd: of this query, None where not known. answer: what it said, whole or only
+    the short answer, empty where it gave none; None where that was not recorded.
     """
 
     score: float
@@ -159,7 +169,7 @@ def _fused(outcomes: object) -> tuple[FusedGrade, ...]:
         if not isinstance(experts, list) or not texts or len(set(experts)) < max(FEWEST_DRAFTS, len(experts)):
             raise ValueError(f"{where}.experts must be two or more different experts")
         if verdict is not None and not isinstance(verdict, str):
-            raise ValueError(f"{where}.verdict is no expert")  # noqa: TRY004 - a malformed line
+            raise ValueError(f"{where}.verdict is no expert")
         found.append(FusedGrade(experts=tuple(experts), verdict=verdict, grade=_grade(where, outcome)))
     return tuple(found)
 

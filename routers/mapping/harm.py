@@ -6,7 +6,7 @@ bound of that gain is above zero, and, as the best plan within the budget, only 
 the budget leads to as well. How surely depends on what all queries say of it:
 
 - where the lower bound of its gain over all its queries, `FEWEST` or more, is above zero at the full confidence it is
-  proven, and the bound in a category is held to `SURE_ENOUGH`: what helps everywhere needs less proof in each small part;
+  proven, and the bound in a category is held to `SURE_ENOUGH`: what helps everywhere needs less proof in each part;
 - otherwise the bound in the category is held to the full confidence itself.
 
 So of the categories in which nothing is to be gained at most 1 - .95 are fused where nothing is anywhere, and at most
@@ -41,9 +41,9 @@ class Trial:
     """What became of the fuse plans [f] in the categories [c].
 
     over: the position of the expert that each is compared with, [c, f]. gain, low: on that expert, and its lower bound
-    at the confidence that the plan is held to, [c, f]. credit: that of the expert plus the bound, -inf where it might do
-    harm. best: whether it may be the best plan within the budget, [c, f]. n: queries, [f]. overall, overall_low: gain
-    over all of them and its bound at the full confidence, [f]. held_to: the confidence of `low`, [f].
+    at the confidence that the plan is held to, [c, f]. credit: that of the expert plus the bound, -inf where it might
+    do harm. best: whether it may be the best plan within the budget, [c, f]. n: queries, [f]. overall, overall_low:
+    gain over all of them and its bound at the full confidence, [f]. held_to: the confidence of `low`, [f].
     """
 
     over: Ints
@@ -95,14 +95,19 @@ def tried(outcomes: Outcomes, singles: Reals, prices: Reals | None, *, chosen: I
 
 
 def _bought(singles: Reals, prices: Reals | None, chosen: Ints, *, count: int) -> Ints:
-    """The best expert that costs no more than each fuse plan, [c, f]; the chosen one where none does or none is known."""
+    """The best expert that costs no more than each fuse plan, [c, f]; the chosen one where none is known to.
+
+    Of equals the chosen one.
+    """
     experts = singles.shape[1]
     if prices is None:
         return np.repeat(chosen[:, None], count, axis=1)
     within = prices[:, None, :experts] <= prices[:, experts:, None] * (1.0 + SAME)
     credit = np.where(within, singles[:, None, :], -np.inf)
     ahead = credit.max(axis=2) > np.take_along_axis(singles, chosen[:, None], axis=1) + SAME
-    affordable = np.take_along_axis(within, np.broadcast_to(chosen[:, None, None], (*within.shape[:2], 1)), axis=2)[..., 0]
+    affordable = np.take_along_axis(within, np.broadcast_to(chosen[:, None, None], (*within.shape[:2], 1)), axis=2)[
+        ..., 0
+    ]
     own = affordable & ~ahead
     found = (credit > -np.inf).any(axis=2)
     return np.where(own | ~found, chosen[:, None], credit.argmax(axis=2)).astype(np.intp)

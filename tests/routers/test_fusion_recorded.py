@@ -24,7 +24,7 @@ def line(row: int, category: str, answers: list[str | None], scores: list[float]
 def lines(*groups: tuple[str, int, tuple[float, ...]], seed: int = 0) -> list[Graded]:
     """Categories with so many queries, and the accuracies of independent experts there; B is right, of four options."""
     random = np.random.default_rng(seed)
-    found = []
+    found: list[Graded] = []
     for category, n, accuracy in groups:
         for _ in range(n):
             right = random.random(len(accuracy)) < np.array(accuracy)
@@ -116,7 +116,7 @@ def test_a_written_verdict_is_a_candidate_where_it_was_graded_itself() -> None:
 
 
 def test_three_that_are_cheap_are_on_the_frontier_below_a_dear_one() -> None:
-    """Specified: a fuse plan is compared with what its money buys, and is the best plan only where it beats that too."""
+    """Specified: it is compared with what its money buys, and is the best plan only where it beats the dear one too."""
     random = np.random.default_rng(0)
     graded = lines(("sums", 300, EVEN[:3]))
     for one in graded:
@@ -135,8 +135,8 @@ def test_three_that_are_cheap_are_on_the_frontier_below_a_dear_one() -> None:
 def said(kind: str, random: np.random.Generator) -> tuple[list[str | None], list[float]]:
     """Answers and scores of four experts to one query.
 
-    random: who is right has nothing to do with who agrees, so a vote picks anybody. blocs: two and two say the same, and
-    the blocs are equally good, so a vote is one of them. even: independent experts, whom a vote betters.
+    random: who is right has nothing to do with who agrees, so a vote picks anybody. blocs: two and two say the same,
+    and the blocs are equally good, so a vote is one of them. even: independent experts, whom a vote betters.
     """
     if kind == "random":
         return list(random.choice(list("ABCD"), size=4)), (random.random(4) < 0.5).astype(float).tolist()

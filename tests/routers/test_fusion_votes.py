@@ -98,7 +98,7 @@ def test_sums_do_not_depend_on_the_order_of_the_votes() -> None:
 
 def test_without_draws_the_heaviest_voter_breaks_a_tie_and_then_the_first() -> None:
     """Ours: a service has nothing to draw from that a record of it has too; where nobody votes the first speaks."""
-    given = [["A", "B", "B"], ["A", "B", None], [None, None, None]]
+    given: list[Given] = [["A", "B", "B"], ["A", "B", None], [None, None, None]]
     assert speakers(ballots_of(given), np.array([1.0, 0.5, 0.5])).tolist() == [0, 0, 0]
     assert speakers(ballots_of(given), np.array([1.0, 1.0, 0.0])).tolist() == [0, 0, 0]
     drawn = ballots_of(given, ["x", "y", "z"])

@@ -118,7 +118,12 @@ async def test_no_draft_with_text_keeps_nothing() -> None:
 
 async def test_votes_elect_the_answer_with_the_most_weight_and_its_heaviest_voter_speaks() -> None:
     """Specified: the short answers are compared, however they are put; the rest is dissent."""
-    drafts = [draft("a", "It is 41."), draft("b", "Half of 84, so the answer is 42."), draft("c", "42"), draft("d", " ")]
+    drafts = [
+        draft("a", "It is 41."),
+        draft("b", "Half of 84, so the answer is 42."),
+        draft("c", "42"),
+        draft("d", " "),
+    ]
     consensus = elected(drafts, {"a": 1.5, "b": 0.9, "c": 1.0, "d": 9.0})
     assert (consensus.measure, consensus.experts) == ("answer", ("a", "b", "c"))
     assert (consensus.kept, consensus.dissent, consensus.unanimous) == (("c", "b"), ("a", "d"), False)
