@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from routers.examples import same_text
 from routers.fusion.extraction import short_answer
 from routers.fusion.learn import FEWEST, Lesson, fuse_columns
 from routers.fusion.reliability import effective_options
-from routers.fusion.votes import Flags, Ints, ballots_of
+from routers.fusion.votes import Ints, ballots_of
 from routers.mapping.graded import FusedGrade, Graded
 from routers.mapping.outcomes import FuseColumn
 from routers.mapping.shrinkage import Reals
@@ -65,46 +65,51 @@ def verdict_name(fused: FusedGrade) -> str:
 def _votes(
     lines: Sequence[Graded], categories: Sequence[str], experts: Sequence[str], scores: Reals, *, most: int, seed: int
 ) -> list[FuseColumn]:
-    grades = [[line.outcomes.get(expert) for expert in experts] for line in lines]
-    given = np.array([[grade is not None and grade.answer is not None for grade in row] for row in grades])
     fold = np.array([_fold(line, row, seed=seed) for row, line in enumerate(lines)], dtype=np.intp)
     found: dict[str, FuseColumn] = {}
-    for panel in _panels(np.array(categories), given.reshape(len(lines), len(experts))):
+    for panel in _panels(lines, categories, experts):
         if len(set(fold[panel.rows].tolist())) < 2:  # noqa: PLR2004 - one side learns, one is scored
             continue
-        chosen = panel.experts.tolist()
-        answers = [[short_answer(_answer(lines[row], experts[at])) for at in chosen] for row in panel.rows.tolist()]
-        names, group = np.unique([categories[row] for row in panel.rows.tolist()], return_inverse=True)
-        known = scores[np.ix_(panel.rows, panel.experts)]
-        ballots = ballots_of(answers)
-        lesson = Lesson(
-            ballots=ballots,
-            scores=known,
-            group=group.astype(np.intp),
-            options=np.full(len(known), effective_options(ballots, known)),
-            categories=tuple(names.tolist()),
+        names = tuple(experts[at] for at in panel.experts.tolist())
+        lesson = _lesson(
+            [lines[row] for row in panel.rows.tolist()],
+            [categories[row] for row in panel.rows.tolist()],
+            names,
+            scores[np.ix_(panel.rows, panel.experts)],
         )
-        for column in fuse_columns(
-            lesson, experts=tuple(experts[at] for at in chosen), fold=fold[panel.rows], most=most
-        ):
+        for column in fuse_columns(lesson, experts=names, fold=fold[panel.rows], most=most):
             whole = _whole(column, panel.rows, len(lines))
             found[whole.name] = _joined(found[whole.name], whole) if whole.name in found else whole
     return list(found.values())
 
 
-def _panels(categories: np.ndarray[tuple[int], np.dtype[np.str_]], given: Flags) -> list[_Panel]:
+def _panels(lines: Sequence[Graded], categories: Sequence[str], experts: Sequence[str]) -> list[_Panel]:
     """Categories that the same experts answer are one panel; those of too few experts or lines are none."""
+    given = np.array([[_answer(line, expert) is not None for expert in experts] for line in lines], dtype=np.bool_)
     rows_of: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for category in np.unique(categories):
-        rows = np.flatnonzero((categories == category) & given.any(axis=1))
+    for category in sorted(set(categories)):
+        rows = np.flatnonzero((np.array(categories) == category) & given.any(axis=1))
         if len(rows):
-            experts = np.flatnonzero(given[rows].mean(axis=0) > USUALLY)
-            rows_of[tuple(experts.tolist())] += rows[given[np.ix_(rows, experts)].all(axis=1)].tolist()
+            usual = np.flatnonzero(given[rows].mean(axis=0) > USUALLY)
+            rows_of[tuple(usual.tolist())] += rows[given[np.ix_(rows, usual)].all(axis=1)].tolist()
     return [
-        _Panel(np.array(experts, dtype=np.intp), np.sort(np.array(rows, dtype=np.intp)))
-        for experts, rows in rows_of.items()
-        if len(experts) >= FEWEST and len(rows) >= ENOUGH
+        _Panel(np.array(usual, dtype=np.intp), np.sort(np.array(rows, dtype=np.intp)))
+        for usual, rows in rows_of.items()
+        if len(usual) >= FEWEST and len(rows) >= ENOUGH
     ]
+
+
+def _lesson(lines: Sequence[Graded], categories: Sequence[str], experts: Sequence[str], scores: Reals) -> Lesson:
+    """Of lines in which all these experts have an answer. How many options a query has is told by the answers."""
+    names, group = np.unique(np.array(categories), return_inverse=True)
+    ballots = ballots_of([[short_answer(_answer(line, expert) or "") for expert in experts] for line in lines])
+    return Lesson(
+        ballots=ballots,
+        scores=scores,
+        group=group.astype(np.intp),
+        options=np.full(len(lines), effective_options(ballots, scores)),
+        categories=tuple(names.tolist()),
+    )
 
 
 def _whole(column: FuseColumn, rows: Ints, n: int) -> FuseColumn:
@@ -122,34 +127,34 @@ def _joined(first: FuseColumn, second: FuseColumn) -> FuseColumn:
 
 
 def _verdicts(lines: Sequence[Graded], *, most: int) -> list[FuseColumn]:
-    found: dict[str, FuseColumn] = {}
+    graded: defaultdict[str, dict[int, FusedGrade]] = defaultdict(dict)
     for row, line in enumerate(lines):
         for fused in line.fused:
-            if len(fused.experts) > most:
-                continue
-            name = verdict_name(fused)
-            blank = np.full((2, len(lines)), np.nan)
-            column = found.setdefault(
-                name,
-                FuseColumn(
-                    name=name,
-                    members=tuple(sorted(fused.experts)),
-                    scores=blank[0],
-                    costs_usd=blank[1],
-                    verdict=fused.verdict,
-                ),
-            )
-            np.asarray(column.scores)[row] = fused.grade.score
-            if fused.grade.cost_usd is not None:
-                np.asarray(column.costs_usd)[row] = fused.grade.cost_usd
-    return [
-        column if not np.isnan(np.asarray(column.costs_usd)).all() else replace(column, costs_usd=None)
-        for column in found.values()
-    ]
+            if len(fused.experts) <= most:
+                graded[verdict_name(fused)][row] = fused
+    return [_verdict(name, by_row, len(lines)) for name, by_row in graded.items()]
 
 
-def _answer(line: Graded, expert: str) -> str:
-    return line.outcomes[expert].answer or ""
+def _verdict(name: str, by_row: Mapping[int, FusedGrade], n: int) -> FuseColumn:
+    """Its scores and costs where it was graded, NaN elsewhere."""
+    scores, costs = np.full(n, np.nan), np.full(n, np.nan)
+    for row, fused in by_row.items():
+        scores[row] = fused.grade.score
+        costs[row] = np.nan if fused.grade.cost_usd is None else fused.grade.cost_usd
+    first = next(iter(by_row.values()))
+    return FuseColumn(
+        name=name,
+        members=tuple(sorted(first.experts)),
+        scores=scores,
+        costs_usd=None if np.isnan(costs).all() else costs,
+        verdict=first.verdict,
+    )
+
+
+def _answer(line: Graded, expert: str) -> str | None:
+    """What an expert said, empty where it gave no answer; None where that was not recorded."""
+    grade = line.outcomes.get(expert)
+    return None if grade is None else grade.answer
 
 
 def _fold(line: Graded, row: int, *, seed: int) -> int:
