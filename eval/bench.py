@@ -28,9 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.config import load
+from orchestrator.engine import embedders_of
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.training import load_router
-from routers.embedding.load import load_embedder
 from routers.router import Router
 
 __all__ = ["main", "remembered_decision"]
@@ -111,7 +111,7 @@ async def _cpu_us(categorizer: Categorizer, queries: Sequence[str], *, times: in
 
 def _router(config: Path) -> Router:
     loaded = load(config, environment=os.environ).config
-    return load_router(loaded, load_embedder(loaded.embedder, folder=loaded.folder))
+    return load_router(loaded, embedders_of(loaded).load(loaded.embedder))
 
 
 def _yardstick() -> float:

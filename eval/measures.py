@@ -62,6 +62,16 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "cpt80": Measure("share of strong calls at which 80 % of the gap are recovered", "lower"),
         "arena_score": Measure("RouterArena's score of quality and cost"),
         "experts": Measure("mean score of one expert", "neither"),
+        # onboarding
+        "without": Measure("the mapping without the new expert", "neither"),
+        "with_all": Measure("the mapping learned from all grades of all experts", "neither"),
+        "with_shots": Measure("the mapping with the new expert placed from so many shots"),
+        "onboarding_gain": Measure("with_shots less without"),
+        "onboarding_gain_of": Measure("the same of one new expert"),
+        "estimate_error": Measure("mean distance of the new expert's estimated score from its true one", "lower"),
+        "plain_error": Measure("the same of the plain mean of its shots", "neither"),
+        "category_error": Measure("the same of the estimates by category", "lower"),
+        "interval_coverage": Measure("share of categories whose 95 % interval holds the true score", "neither"),
         # retrieval
         "ndcg10": Measure("normalised discounted cumulative gain of the first ten"),
         "gap_closed_dataset": Measure("the same, to the best retriever of each collection"),

@@ -51,12 +51,42 @@ class Gate(_Value):
     threshold: float
 
 
+class Failure(_Value):
+    """Why an attempt gave no answer; `kind` is the error's class (ExpertTimeout, …)."""
+
+    kind: str
+    message: str
+
+
+class TokenCount(_Value):
+    """Tokens as the expert counted them."""
+
+    input: int
+    output: int
+
+
+class Attempt(_Value):
+    """One call of one expert; a retry is an attempt of its own."""
+
+    expert: str
+    role: Literal["answer", "draft", "verdict", "categorize"]
+    outcome: Literal["answered", "failed", "cancelled"]
+    failure: Failure | None = None
+    replica: str | None = None
+    tokens: TokenCount | None = None
+    cost_usd: float = 0.0
+    first_token_ms: float | None = None
+    took_ms: float
+
+
 class Categorized(_Value):
     """Stage 1. `posterior` is sorted, most probable first; its second row is the runner-up.
 
     method: router (classified), bypass (an expert was named, nothing was classified), degraded (the classifier
         failed or was too late and the query went to `general`; `reason` says why).
     cached: the router was not asked now, it said so of the same query before.
+    calls: what the classifier asked of experts, for a kind that asks any.
+    generation: the artifact that decided, as GET /version names it; None where none did.
     """
 
     method: Literal["router", "bypass", "degraded"]
@@ -68,17 +98,20 @@ class Categorized(_Value):
     gate: Gate | None = None
     reason: str = ""
     cached: bool = False
+    calls: tuple[Attempt, ...] = ()
+    generation: str | None = None
     took_ms: float
 
 
 class Contribution(_Value):
     """What one part of the query (or of what was learned) adds to the two scores.
 
-    part: examples (learned queries near in meaning, by category), word (one or two in a row), letters (the pieces of a
-        word's spelling), meaning (the embedding as a whole), category (whatever the query), other (small ones).
+    part: examples (learned queries near in meaning), pilot (the centroid of several), rule (a keyword or pattern that
+        was found), word (one or two in a row), letters (the pieces of a word's spelling), meaning (the embedding as a
+        whole), category (whatever the query), other (small ones).
     """
 
-    part: Literal["examples", "word", "letters", "meaning", "category", "other"]
+    part: Literal["examples", "pilot", "rule", "word", "letters", "meaning", "category", "other"]
     name: str
     top: float
     runner_up: float
@@ -134,34 +167,6 @@ class Chosen(_Value):
     skipped: tuple[Skipped, ...] = ()
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str
-    took_ms: float
-
-
-class Failure(_Value):
-    """Why an attempt gave no answer; `kind` is the error's class (ExpertTimeout, …)."""
-
-    kind: str
-    message: str
-
-
-class TokenCount(_Value):
-    """Tokens as the expert counted them."""
-
-    input: int
-    output: int
-
-
-class Attempt(_Value):
-    """One call of one expert; a retry is an attempt of its own."""
-
-    expert: str
-    role: Literal["answer", "draft", "verdict"]
-    outcome: Literal["answered", "failed", "cancelled"]
-    failure: Failure | None = None
-    replica: str | None = None
-    tokens: TokenCount | None = None
-    cost_usd: float = 0.0
-    first_token_ms: float | None = None
     took_ms: float
 
 

@@ -16,11 +16,13 @@ class DecisionLog:
         self._most = most
         self._decisions: OrderedDict[str, Decision] = OrderedDict()
 
-    def add(self, decision: Decision) -> None:
-        """Keep a decision; the oldest goes when there are too many."""
-        self._decisions[decision.id] = decision.without_content()
+    def add(self, decision: Decision) -> Decision:
+        """Keep a decision, and return what is kept of it; the oldest goes when there are too many."""
+        kept = decision.without_content()
+        self._decisions[decision.id] = kept
         while len(self._decisions) > self._most:
             self._decisions.popitem(last=False)
+        return kept
 
     def get(self, decision_id: str) -> Decision | None:
         """A decision by its id, None where it is not (any more) known."""

@@ -11,6 +11,7 @@ import numpy as np
 from orchestrator.background import Background
 from orchestrator.batching import Batcher
 from routers.embedding import Embedder, FloatArray
+from routers.embedding.engine import Engine
 from routers.embedding.load import load_embedder
 
 __all__ = ["Embedders"]
@@ -20,10 +21,15 @@ MOST_TEXTS = 16
 
 
 class Embedders:
-    """Embedders by name; relative paths start at `folder`. They work while `background` is open."""
+    """Embedders by name; relative paths start at `folder`. They work while `background` is open.
 
-    def __init__(self, folder: Path) -> None:
+    engine, cache: what runs them, and where its graphs are kept; see `routers.embedding.engine`.
+    """
+
+    def __init__(self, folder: Path, *, engine: Engine = "torch", cache: Path | None = None) -> None:
         self._folder = folder
+        self._engine: Engine = engine
+        self._cache = cache
         self._lock = Lock()
         self._loaded: dict[str, Embedder] = {}
         self._served: dict[str, _Served] = {}
@@ -33,7 +39,7 @@ class Embedders:
         """The embedder itself, loaded at the first call (seconds). For threads, not for the event loop."""
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load_embedder(name, folder=self._folder)
+                self._loaded[name] = load_embedder(name, folder=self._folder, engine=self._engine, cache=self._cache)
             return self._loaded[name]
 
     def __call__(self, name: str) -> _Served:

@@ -5,44 +5,48 @@ Builds the parts from a configuration, keeps them alive for as long as a block r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import anyio
-import platformdirs
 from anyio import to_thread
 
 from orchestrator.config import Config
+from orchestrator.consultation import Consultant, consulted_by
+from orchestrator.decision import Decision
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
-from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
+from orchestrator.fleet.surroundings import cache_folder, embedders_of, experts_of, site_of
 from orchestrator.pipeline import Pipeline
-from orchestrator.plans import Plans
+from orchestrator.serving import Watch, load_serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
-from orchestrator.training import load_mapping, load_router
+from orchestrator.usage.journal import Journal
+from orchestrator.usage.recorder import Recorder
 
-__all__ = ["Engine", "cache_folder", "experts_of", "running", "site_of"]
-
-
-def cache_folder() -> Path:
-    """Where converted weights and indexes are kept between runs; all of it can be made again."""
-    return platformdirs.user_cache_path("expert-orchestrator")
+__all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "recording", "running", "site_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The running product."""
+    """The running product. watch: which artifact decides; None where the parts were put together by hand."""
 
     config: Config
     registry: Registry
     pipeline: Pipeline
     decisions: DecisionLog = field(default_factory=DecisionLog)
+    watch: Watch | None = None
+    usage: Recorder | None = None
+
+    def keep(self, decision: Decision) -> None:
+        """Remember a decision that has ended, and write it down where the configuration says so."""
+        kept = self.decisions.add(decision)
+        if self.usage is not None:
+            self.usage.decided(decision if self.usage.content else kept)
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""
@@ -52,17 +56,20 @@ class Engine:
         return False, "; ".join(f"{expert}: {c.state} ({c.reason})" for expert, c in states.items())
 
 
-def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert]) -> Site:
-    """What the experts of a configuration find around them."""
-    return Site(folder=config.folder, cache=cache_folder(), expert=expert, embedder=embedders)
-
-
 @asynccontextmanager
-async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Registry]:
-    """The experts of a configuration, startable inside the block; no router is needed."""
-    registry = Registry(config, site_of(config, embedders, lambda expert_id: registry[expert_id]))
-    async with embedders.background.open(), registry.background.open():
-        yield registry
+async def recording(config: Config) -> AsyncIterator[Recorder | None]:
+    """What keeps the use of the service inside the block; None where the configuration names no file.
+
+    Raises:
+        RunError: the file cannot be written, or river is not installed.
+
+    """
+    if config.usage.file is None:
+        yield None
+        return
+    recorder = Recorder(Journal(config.path(config.usage.file)), content=config.usage.content)
+    async with recorder.open():
+        yield recorder
 
 
 @asynccontextmanager
@@ -74,22 +81,35 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     Raises:
         ArtifactError: there is no router, or not one for this configuration.
         WeightsError: the embedder cannot be loaded.
+        RunError: the use cannot be written down where the configuration wants it.
 
     """
-    embedders = embedders or Embedders(config.folder)
+    embedders = embedders or embedders_of(config)
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
-    router = await to_thread.run_sync(load_router, config, embedder)
-    plans = Plans(config, await to_thread.run_sync(load_mapping, config))
-    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
-    async with experts_of(config, embedders) as registry, anyio.create_task_group() as group:
+    serving = await to_thread.run_sync(load_serving, config, embedder)
+    deadline_s = config.routing.max_latency_ms / 1000
+    async with (
+        recording(config) as usage,
+        experts_of(config, embedders) as registry,
+        anyio.create_task_group() as group,
+    ):
+        categorizer = Categorizer(
+            serving.router,
+            deadline_s=deadline_s,
+            remembered=config.routing.cache,
+            consultant=Consultant(registry, deadline_s=deadline_s) if consulted_by(config) else None,
+            generation=serving.label,
+        )
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
-            chooser=Chooser(config, plans, registry),
+            chooser=Chooser(config, serving.plans, registry),
             drafting=Drafting(registry),
             agreement=Agreement(embedders(config.embedder)),
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline)
+        watch = Watch(config, embedder, serving, use=pipeline.use)
+        group.start_soon(watch.serve)
+        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage, watch=watch)
         group.cancel_scope.cancel()

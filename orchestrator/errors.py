@@ -6,6 +6,7 @@
     │   ├── InvalidRequest       the body is not what the API takes
     │   ├── UnknownModel         no expert and no alias of that name
     │   ├── UnknownDecision      no decision of that id is kept
+    │   ├── FeedbackOff          the configuration does not keep feedback
     │   ├── RequestTooLarge      more bytes than `serve.max_body_bytes`
     │   ├── WrongMediaType       a body that is not JSON
     │   └── NotAuthorized        no key, or not one of ours
@@ -38,6 +39,7 @@ __all__ = [
     "ExpertRejected",
     "ExpertTimeout",
     "ExpertUnavailable",
+    "FeedbackOff",
     "InvalidRequest",
     "NoExpertLeft",
     "NotAuthorized",
@@ -88,6 +90,12 @@ class UnknownDecision(RequestError):
     """Never made here, or so long ago that it is not kept."""
 
     code = "decision_not_found"
+
+
+class FeedbackOff(RequestError):
+    """Feedback has nowhere to go: the configuration names no file for it."""
+
+    code = "feedback_off"
 
 
 class RequestTooLarge(RequestError):

@@ -18,7 +18,7 @@ from routers.mapping.shrinkage import Reals
 from routers.router import Router
 from routers.trained import Mapped
 
-__all__ = ["graded_of", "learned_from", "why_learn"]
+__all__ = ["graded_of", "learned_from", "limits_of", "sizes_of", "unknown_names", "why_learn"]
 
 KEYS = {"cost_per_query_usd": "budget.cost_per_query", "active_params_b": "budget.active_params_b"}
 """Where a limit of the mapping stands in experts.yaml."""
@@ -36,7 +36,7 @@ def graded_of(config: Config, file: Path | None = None) -> GradedSet | None:
     if path is None:
         return None
     graded = read_graded(path)
-    problems = [problem for line in graded.lines for problem in _unknown(config, line)]
+    problems = [problem for line in graded.lines for problem in unknown_names(config, line)]
     if not problems:
         problems = _unsaid(config, path, graded.lines)
     if problems:
@@ -58,8 +58,8 @@ def learned_from(config: Config, graded: GradedSet, router: Router, *, seed: int
     scores, costs = _tables(experts, graded.lines)
     categories = _categories(graded.lines, router)
     fused = candidates(graded.lines, categories, experts, scores, most=config.fusion.max_drafts, seed=seed)
-    sizes = _sizes(config)
-    limits = _limits(config)
+    sizes = sizes_of(config)
+    limits = limits_of(config)
     try:
         learned = learn_mapping(
             categories,
@@ -96,19 +96,21 @@ def why_learn(config: Config, part: MappingPart | None) -> str:
         return "no mapping was learned from routing.scores"
     if part.data_sha256 != graded_sha256(config.path(config.routing.scores)):
         return "the graded outcomes have changed"
-    if (part.budget, part.active_params_b) != (_limits(config), _sizes(config)):
+    if (part.budget, part.active_params_b) != (limits_of(config), sizes_of(config)):
         return "the budget or the experts' active_params_b have changed"
     if part.max_drafts not in {None, config.fusion.max_drafts}:
         return "fusion.max_drafts has changed"
     return ""
 
 
-def _limits(config: Config) -> Limits:
+def limits_of(config: Config) -> Limits:
+    """What a mapping may cost."""
     budget = config.budget
     return Limits(cost_per_query_usd=budget.cost_per_query, active_params_b=budget.active_params_b)
 
 
-def _sizes(config: Config) -> dict[str, float]:
+def sizes_of(config: Config) -> dict[str, float]:
+    """Billions of active parameters, by expert, where known."""
     blocks = config.experts.items()
     return {expert: block.active_params_b for expert, block in blocks if block.active_params_b is not None}
 
@@ -144,7 +146,8 @@ def _tells_of_fusion(lines: Sequence[Graded]) -> bool:
     return any(line.fused or any(grade.answer is not None for grade in line.outcomes.values()) for line in lines)
 
 
-def _unknown(config: Config, line: Graded) -> list[str]:
+def unknown_names(config: Config, line: Graded) -> list[str]:
+    """One printable line for each category and expert that the configuration does not have."""
     problems = []
     if line.category is not None and line.category not in config.categories:
         known = ", ".join(config.categories)

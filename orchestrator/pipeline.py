@@ -11,9 +11,10 @@ from typing import Any
 import anyio
 
 from orchestrator.config.settings import Budget, Fusion
-from orchestrator.decision import Categorized, Chosen, DraftSeen
+from orchestrator.decision import Categorized, Chosen, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
 from orchestrator.query import query_of
+from orchestrator.serving import Serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement, elected
@@ -70,11 +71,22 @@ class Pipeline:
             trace.categorized = Categorized(method="bypass", category=None, took_ms=0.0)
             trace.chosen = self._chooser.bypass(trace.model)
             return trace.chosen
+        plans = self._chooser.plans  # those of the artifact that categorizes, should another one take over meanwhile
         trace.categorized = await self._categorizer.categorize(trace.query)
         if explain and trace.categorized.method == "router":
-            trace.explanation = await self._categorizer.explain(trace.query)
-        trace.chosen = self._chooser.choose(trace.categorized, request, fuse=trace.model == "fuse")
+            trace.explanation = await self._explanation(trace)
+        trace.chosen = self._chooser.choose(trace.categorized, request, fuse=trace.model == "fuse", plans=plans)
         return trace.chosen
+
+    def use(self, serving: Serving) -> None:
+        """Decide by this artifact from now on; requests that have begun end with the one they began with."""
+        self._categorizer.use(serving.router, generation=serving.label)
+        self._chooser.plans = serving.plans
+
+    async def _explanation(self, trace: Trace) -> Explanation | None:
+        """None where another artifact has taken over since: it would explain what it did not decide."""
+        decided = trace.categorized and trace.categorized.generation
+        return await self._categorizer.explain(trace.query) if decided == self._categorizer.generation else None
 
     async def answer(self, request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
         """The whole flow: the answer, and its decision in `trace`, also when it fails.

@@ -84,8 +84,9 @@ class Trace:
 
     @property
     def cost_usd(self) -> float:
-        """What all attempts cost together."""
-        return sum(attempt.cost_usd for attempt in self.attempts)
+        """What all attempts cost together, and the calls of the classifier."""
+        calls = self.categorized.calls if self.categorized else ()
+        return sum(attempt.cost_usd for attempt in (*calls, *self.attempts))
 
     def fail(self, error: Exception) -> None:
         """Note the error that ended the request: there is no answer then, and nobody who gave it."""

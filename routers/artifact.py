@@ -21,15 +21,28 @@ from routers.classify.protocol import CategoryClassifier, State
 from routers.embedding.protocol import Embedder
 from routers.errors import ArtifactError, UnknownClassifier
 from routers.gate import Gate, Signal
+from routers.lessons import Lessons
 from routers.manifest import AGAIN, FORMAT, MANIFEST, Manifest, library_versions, read_manifest, sealed
 from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 from routers.trained import Mapped, Trained
 
-__all__ = ["MAPPING", "TENSORS", "load", "load_mapping", "read_manifest", "save"]
+__all__ = [
+    "LESSONS",
+    "MAPPING",
+    "TENSORS",
+    "check",
+    "load",
+    "load_lessons",
+    "load_mapping",
+    "read_manifest",
+    "save",
+    "save_mapping",
+]
 
 TENSORS = "classifier.safetensors"
 MAPPING = "mapping.json"
+LESSONS = "lessons.json"
 
 
 def save(trained: Trained, folder: Path, *, embedder: str) -> None:
@@ -45,10 +58,37 @@ def save(trained: Trained, folder: Path, *, embedder: str) -> None:
     files = {TENSORS: save_tensors(dict(trained.router.classifier.state()))}
     if trained.mapping is not None:
         files[MAPPING] = _json(trained.mapping.learned.as_dict())
+    if trained.lessons is not None:
+        files[LESSONS] = trained.lessons.as_json()
     manifest = _json(_content(trained, embedder, files))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _replace(folder, {MANIFEST: manifest, **files})
+    except OSError as error:
+        raise ArtifactError(f"{folder} cannot be written ({error.strerror}); see 'routing.artifact'") from error
+
+
+def save_mapping(mapping: Mapped, folder: Path, *, source: Path, lessons: Lessons | None) -> None:
+    """Write the artifact of `source` with another mapping and other lessons: the classifier's file to the byte.
+
+    source: may be `folder` itself, which is replaced then.
+
+    Raises:
+        ArtifactError: nothing there, damaged, or it cannot be written.
+    """
+    folder, source = folder.resolve(), source.resolve()
+    _refuse_foreign(folder)
+    manifest = read_manifest(source)
+    files = {TENSORS: _checked(manifest, source / TENSORS), MAPPING: _json(mapping.learned.as_dict())}
+    if lessons is not None:
+        files[LESSONS] = lessons.as_json()
+    try:
+        content = {
+            **json.loads((source / MANIFEST).read_bytes()),
+            "mapping": _mapping_part(mapping),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+        _replace(folder, {MANIFEST: _json(sealed(content)), **files})
     except OSError as error:
         raise ArtifactError(f"{folder} cannot be written ({error.strerror}); see 'routing.artifact'") from error
 
@@ -96,6 +136,34 @@ def load_mapping(folder: Path) -> LearnedMapping | None:
         raise ArtifactError(f"{path}: {error}; {AGAIN}") from error
 
 
+def load_lessons(folder: Path) -> Lessons | None:
+    """What a router learned from, the hash checked; None where it was trained before that was kept.
+
+    Raises:
+        ArtifactError: missing, damaged or edited.
+    """
+    manifest = read_manifest(folder)
+    if LESSONS not in manifest.files:
+        return None
+    content = _checked(manifest, folder / LESSONS)
+    try:
+        return Lessons.from_json(content)
+    except ArtifactError as error:
+        raise ArtifactError(f"{folder / LESSONS}: {error}; {AGAIN}") from error
+
+
+def check(folder: Path) -> Manifest:
+    """The manifest, once its seal and the hash of every file beside it hold; needs no embedder.
+
+    Raises:
+        ArtifactError: missing, damaged or edited.
+    """
+    manifest = read_manifest(folder)
+    for name in manifest.files:
+        _checked(manifest, folder / name)
+    return manifest
+
+
 def _json(content: Mapping[str, object]) -> bytes:
     return json.dumps(content, indent=2, allow_nan=False).encode() + b"\n"
 
@@ -127,6 +195,7 @@ def _mapping_part(mapping: Mapped) -> Mapping[str, object]:
         "budget": mapping.learned.budget.model_dump(mode="json"),
         "active_params_b": dict(mapping.active_params_b),
         "max_drafts": mapping.max_drafts,
+        **({"placed": [placed.model_dump(mode="json") for placed in mapping.placed]} if mapping.placed else {}),
     }
 
 
@@ -136,7 +205,7 @@ def _refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is a file, not a folder; give 'routing.artifact' another path")
-    foreign = sorted({entry.name for entry in folder.iterdir()} - {MANIFEST, TENSORS, MAPPING})
+    foreign = sorted({entry.name for entry in folder.iterdir()} - {MANIFEST, TENSORS, MAPPING, LESSONS})
     if foreign:
         raise ArtifactError(
             f"{folder} holds {foreign[0]!r}, so it is no router's; give 'routing.artifact' another path"

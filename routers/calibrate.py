@@ -19,6 +19,7 @@ __all__ = [
     "conformal_sets",
     "expected_calibration_error",
     "fit_temperature",
+    "kept_as_stated",
     "softmax",
 ]
 
@@ -34,6 +35,14 @@ def softmax(logits: FloatArray | Probabilities, temperature: float = 1.0) -> Pro
     exponentials: Probabilities = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     posterior: Probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     return posterior
+
+
+def kept_as_stated(posterior: Probabilities, stated: Probabilities | None) -> Probabilities:
+    """The calibrated posterior with those rows that were stated by people, [n, k]; rows of NaN were not."""
+    if stated is None:
+        return posterior
+    kept: Probabilities = np.where(np.isnan(stated), posterior, stated)
+    return kept
 
 
 def fit_temperature(logits: FloatArray | Probabilities, labels: IntArray) -> float:

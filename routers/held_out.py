@@ -16,6 +16,7 @@ from routers.calibrate import (
     conformal_sets,
     expected_calibration_error,
     fit_temperature,
+    kept_as_stated,
     softmax,
 )
 from routers.embedding.protocol import FloatArray
@@ -40,7 +41,8 @@ class HeldOut:
 
     classes: the columns. logits: float32 [n, k]. labels: column of the true category [n].
     fold: the fold in which each was held out [n]. evidence: float32 [n, signals] with their names, where the classifier
-    shows any.
+    shows any. stated: float64 [n, k], rows of NaN but for queries whose posterior people stated, see `Stated`: they say
+    nothing of the temperature.
     """
 
     classes: tuple[str, ...]
@@ -49,6 +51,7 @@ class HeldOut:
     fold: IntArray
     evidence: FloatArray | None = None
     signals: tuple[str, ...] = ()
+    stated: Probabilities | None = None
 
     def settings(self, *, alpha: float, false_reject: float) -> Settings:
         """Temperature first, then threshold and quantile on the calibrated probabilities.
@@ -56,8 +59,8 @@ class HeldOut:
         The router that serves is fitted on all folds and is a little better than those that gave these logits, so
         the conformal guarantee of the quantile is approximate, on the safe side as a rule.
         """
-        temperature = fit_temperature(self.logits, self.labels)
-        posterior = softmax(self.logits, temperature)
+        temperature = self._temperature()
+        posterior = kept_as_stated(softmax(self.logits, temperature), self.stated)
         return Settings(
             temperature=temperature,
             gate=Gate.learned(
@@ -103,11 +106,16 @@ class HeldOut:
             here = self.fold == fold
             others = self._rows(~here)
             settings = others.settings(alpha=alpha, false_reject=false_reject)
-            posterior[here] = softmax(self.logits[here], settings.temperature)
+            told = None if self.stated is None else self.stated[here]
+            posterior[here] = kept_as_stated(softmax(self.logits[here], settings.temperature), told)
             inside[here] = conformal_sets(posterior[here], settings.qhat)
             seen = None if self.evidence is None else self.evidence[here]
             kept[here] = settings.gate.familiarity(posterior[here], seen) >= settings.gate.threshold
         return posterior, inside, kept
+
+    def _temperature(self) -> float:
+        free = np.ones(len(self.labels), dtype=np.bool_) if self.stated is None else np.isnan(self.stated[:, 0])
+        return fit_temperature(self.logits[free], self.labels[free]) if free.any() else 1.0
 
     def _rows(self, rows: npt.NDArray[np.bool_]) -> "HeldOut":
         return replace(
@@ -116,4 +124,5 @@ class HeldOut:
             labels=self.labels[rows],
             fold=self.fold[rows],
             evidence=None if self.evidence is None else self.evidence[rows],
+            stated=None if self.stated is None else self.stated[rows],
         )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from routers.errors import ArtifactError
 from routers.mapping.learned import Limits
-from routers.trained import Report
+from routers.trained import Placed, Report
 
 __all__ = [
     "AGAIN",
@@ -30,7 +30,7 @@ __all__ = [
     "sealed",
 ]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 AGAIN = "run 'orchestrator train' again"
 
@@ -72,12 +72,14 @@ class MappingPart(_Part):
     """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters.
 
     max_drafts: of the fuse plans that were tried, None where there were none to try.
+    placed: experts that were added from shots of their own, which `data_sha256` does not cover.
     """
 
     data_sha256: str
     budget: Limits
     active_params_b: dict[str, float]
     max_drafts: int | None = None
+    placed: tuple[Placed, ...] = ()
 
 
 class Manifest(_Part):
@@ -86,7 +88,7 @@ class Manifest(_Part):
     mapping: None where none was learned; otherwise it is a file of its own.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     classifier: ClassifierPart
     classes: tuple[str, ...] = Field(min_length=2)
     general: str

@@ -96,6 +96,29 @@ class PilotLibrary:
         """float64 [n, n_sources]: how much each query, float32 [n, dim], is like those of each source."""
         return self._scores(vectors, [pilot.source for pilot in self.pilots], self.sources)
 
+    def source_parts(self, vector: FloatArray) -> tuple[Probabilities, Probabilities]:
+        """What each pilot adds to its source's score of one query, float32 [dim], and its similarity to it.
+
+        Both float64 [n_pilots]; by the rule `nearest` one pilot of a source adds all and the others nothing.
+        """
+        (alike,) = self._alike(vector[None])
+        owners = np.array([self.sources.index(pilot.source) for pilot in self.pilots])
+        if self.rule == "nearest":
+            counts = np.zeros(len(alike))
+            for owner in np.unique(owners):
+                here = np.flatnonzero(owners == owner)
+                counts[here[alike[here].argmax()]] = 1.0
+            return counts * alike, alike
+        weights = self._weights()
+        return alike * weights / np.bincount(owners, weights=weights)[owners], alike
+
+    def likeness(self, vectors: FloatArray) -> Probabilities:
+        """Cosine of each query, float32 [n, dim], to the pilot nearest to it: float64 [n]."""
+        nearest: Probabilities = (_unit(vectors.astype(np.float64)) @ _unit(self._centroids.astype(np.float64)).T).max(
+            1
+        )
+        return nearest
+
     def added(self, pilots: Iterable[Pilot]) -> Self:
         """The library with one or more experts more; raises ValueError for one that it has already.
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from routers.calibrate import Probabilities, conformal_sets, softmax
+from routers.calibrate import Probabilities, conformal_sets, kept_as_stated, softmax
 from routers.classify.contribution import most_telling, total
-from routers.classify.protocol import CategoryClassifier, Evident, Explained
+from routers.classify.protocol import CategoryClassifier, Evident, Explained, stated_by
 from routers.embedding.protocol import FloatArray
 from routers.explanation import Explanation
 from routers.gate import Gate, GateReading
@@ -58,7 +58,7 @@ class Router:
         if not texts:
             return []
         logits, evidence = self._read(texts)
-        posterior = softmax(logits, self.temperature)
+        posterior = kept_as_stated(softmax(logits, self.temperature), stated_by(self.classifier, texts))
         inside = conformal_sets(posterior, self.qhat)
         return [self._routing(*parts) for parts in zip(posterior, inside, evidence, strict=True)]
 
@@ -69,7 +69,7 @@ class Router:
         of them add up.
         """
         logits, (evidence,) = self._read([text])
-        (row,) = softmax(logits, self.temperature)
+        (row,) = kept_as_stated(softmax(logits, self.temperature), stated_by(self.classifier, [text]))
         first, second = (int(column) for column in np.argsort(-row, kind="stable")[:2])
         top, runner_up = self.classifier.classes_[first], self.classifier.classes_[second]
         explained = self.classifier if isinstance(self.classifier, Explained) else None

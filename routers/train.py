@@ -11,12 +11,13 @@ from sklearn.model_selection import StratifiedKFold
 from routers.calibrate import IntArray
 from routers.classify.kinds import ClassifierKind, seen_by
 from routers.classify.parameters import configured
-from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident
+from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident, stated_by
 from routers.embedding.cached import CachedEmbedder
 from routers.embedding.protocol import Embedder, FloatArray
 from routers.errors import TrainingError
 from routers.examples import Example, distinct, examples_sha256
 from routers.held_out import HeldOut, Settings
+from routers.lessons import Lessons
 from routers.router import Router
 from routers.trained import Report, Trained
 
@@ -78,6 +79,7 @@ def train(
         kind=classifier,
         fingerprint=embedder.fingerprint,
         dim=embedder.dim,
+        lessons=Lessons.of(chosen),
     )
 
 
@@ -111,7 +113,13 @@ class _Run:
         logits, evidence, signals = self._cross_fitted(fold_of, folds)
         labels = np.asarray([self.classes.index(label) for label in self.labels], dtype=np.intp)
         held_out = HeldOut(
-            classes=self.classes, logits=logits, labels=labels, fold=fold_of, evidence=evidence, signals=signals
+            classes=self.classes,
+            logits=logits,
+            labels=labels,
+            fold=fold_of,
+            evidence=evidence,
+            signals=signals,
+            stated=None if self._fitted is None else stated_by(self._fitted, self.texts),
         )
         return held_out, folds
 

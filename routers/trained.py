@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from routers.lessons import Lessons
 from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 
-__all__ = ["CategoryReport", "Mapped", "Measures", "Report", "Trained"]
+__all__ = ["CategoryReport", "Mapped", "Measures", "Placed", "Report", "Trained"]
 
 
 class CategoryReport(BaseModel):
@@ -60,25 +61,37 @@ class Report(Measures):
     threshold: float
 
 
+class Placed(BaseModel):
+    """An expert that was added to a mapping from a few shots: how many, and the hash of their file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expert: str
+    shots: int
+    data_sha256: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
     """A mapping fresh from learning, and what it was learned from, to be known again.
 
     data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. max_drafts: of the fuse
-    plans that were tried, None where nothing was known of any.
+    plans that were tried, None where nothing was known of any. placed: experts that were added later, from shots that
+    are not among the graded outcomes.
     """
 
     learned: LearnedMapping
     data_sha256: str
     active_params_b: Mapping[str, float]
     max_drafts: int | None = None
+    placed: tuple[Placed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """A router fresh from training. kind: of its classifier. fingerprint, dim: of the embedder it was trained on.
 
-    mapping: None where there were no graded outcomes to learn one from.
+    mapping: None where there were no graded outcomes to learn one from. lessons: what all that was learned from.
     """
 
     router: Router
@@ -87,3 +100,4 @@ class Trained:
     fingerprint: str
     dim: int
     mapping: Mapped | None = None
+    lessons: Lessons | None = None

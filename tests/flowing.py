@@ -9,7 +9,8 @@ import anyio
 import numpy as np
 
 from orchestrator.config import Config
-from orchestrator.engine import Engine
+from orchestrator.consultation import Consultant, consulted_by
+from orchestrator.engine import Engine, recording
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
@@ -102,8 +103,10 @@ async def flowing(
         qhat=0.5,
         general="general",
     )
-    categorizer = Categorizer(router, deadline_s=config.routing.max_latency_ms / 1000, remembered=config.routing.cache)
-    async with registry.background.open(), anyio.create_task_group() as group:
+    deadline_s = config.routing.max_latency_ms / 1000
+    consultant = Consultant(registry, deadline_s=deadline_s) if consulted_by(config) else None
+    categorizer = Categorizer(router, deadline_s=deadline_s, remembered=config.routing.cache, consultant=consultant)
+    async with recording(config) as usage, registry.background.open(), anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
@@ -113,5 +116,5 @@ async def flowing(
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline)
+        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
         group.cancel_scope.cancel()

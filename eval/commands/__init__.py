@@ -9,6 +9,7 @@ from eval.commands.compare import compare
 from eval.commands.episodes import episodes
 from eval.commands.fusion import fusion
 from eval.commands.mapping import mapping
+from eval.commands.onboarding import onboarding
 from eval.commands.pipeline import pipeline
 from eval.commands.retrieval import retrieval
 from eval.commands.tools import tools
@@ -24,5 +25,5 @@ def suites() -> None:
     """Measure routing offline, on data whose answers are known."""
 
 
-for command in (categories, episodes, fusion, mapping, pipeline, retrieval, tools, uncertain, compare):
+for command in (categories, episodes, fusion, mapping, onboarding, pipeline, retrieval, tools, uncertain, compare):
     app.command()(command)

@@ -12,6 +12,7 @@ from eval.commands.embedding import stored_embedder
 from eval.commands.options import Config, DataOrTest, Folds, JsonFile, ReportFolder, Seed, TestData, TrainData
 from eval.commands.running import Progress, finish, judging, opened
 from eval.datasets import DataError
+from routers.embedding.engine import Engine, engine_of
 
 if TYPE_CHECKING:
     from eval.datasets import Dataset
@@ -29,6 +30,7 @@ EmbedderName = Annotated[
     str | None,
     typer.Option("--embedder", help="An alias, a path or a hub id; default: the router's own, minilm to learn with."),
 ]
+EngineName = Annotated[Engine, typer.Option("--engine", help="What runs the embedder, with --folds or --train.")]
 Perturb = Annotated[
     int, typer.Option("--perturb", min=0, help="Ask so many queries again in other words, drawn by the seed; 0: none.")
 ]
@@ -60,6 +62,7 @@ def categories(
     folds: Folds = None,
     classifier: Classifier = "linear",
     embedder: EmbedderName = None,
+    engine: EngineName = "torch",
     config: Config = Path("experts.yaml"),
     perturb: Perturb = 1000,
     seed: Seed = 0,
@@ -81,11 +84,12 @@ def categories(
         settings = Settings(perturb=perturb, seed=seed, progress=progress)
         if train:
             datasets, parts = _parts(train, judged, progress)
-            learner = _learner(classifier, embedder, progress)
+            learner = _learner(classifier, embedder, engine, progress)
             findings = judge_parts(datasets, parts, **learner, **settings)
         elif folds is not None:
             datasets = opened(judged, progress)
-            findings = judge_folds(datasets, folds=folds, **_learner(classifier, embedder, progress), **settings)
+            learner = _learner(classifier, embedder, engine, progress)
+            findings = judge_folds(datasets, folds=folds, **learner, **settings)
         else:
             datasets = opened(judged, progress)
             trained, name = _trained(router, config, embedder)
@@ -115,7 +119,7 @@ def _parts(train: Sequence[str], judged: Sequence[str], progress: Progress) -> t
     return datasets, parts_given(datasets[: len(train)], datasets[len(train) :])
 
 
-def _learner(classifier: str, embedder: str | None, progress: Progress) -> Learner:
+def _learner(classifier: str, embedder: str | None, engine: Engine, progress: Progress) -> Learner:
     from routers.classify import classifier_kind
     from routers.errors import UnknownClassifier
 
@@ -123,7 +127,7 @@ def _learner(classifier: str, embedder: str | None, progress: Progress) -> Learn
         classifier_kind(classifier)
     except UnknownClassifier as error:
         raise DataError([f"--classifier {classifier}: {error}"]) from error
-    return Learner(classifier=classifier, embedder=stored_embedder(embedder or LEARNS_WITH, progress))
+    return Learner(classifier=classifier, embedder=stored_embedder(embedder or LEARNS_WITH, progress, engine=engine))
 
 
 def _trained(folder: Path | None, config: Path, embedder: str | None) -> tuple[Router, str]:
@@ -135,12 +139,15 @@ def _trained(folder: Path | None, config: Path, embedder: str | None) -> tuple[R
 
     if folder is None:
         settings = read_config(config)
-        vectors = stored_embedder(embedder or settings.embedder, _silent, folder=settings.folder)
+        vectors = stored_embedder(
+            embedder or settings.embedder, _silent, folder=settings.folder, engine=settings.engine
+        )
         name = artifact.read_manifest(settings.path(settings.routing.artifact)).sha256
         return load_router(settings, vectors), name
     try:
         manifest = artifact.read_manifest(folder)
-        vectors = stored_embedder(embedder or manifest.embedder.name, _silent)
+        engine = engine_of(manifest.embedder.fingerprint)
+        vectors = stored_embedder(embedder or manifest.embedder.name, _silent, engine=engine)
         return artifact.load(folder, embedder=vectors), manifest.sha256
     except ArtifactError as error:
         raise DataError([f"--router {folder}: {error}"]) from error

@@ -11,6 +11,7 @@ from eval.datasets import DataError
 
 if TYPE_CHECKING:
     from routers.embedding import Embedder
+    from routers.embedding.engine import Engine
 
 __all__ = ["NO_EMBEDDER", "stored_embedder"]
 
@@ -18,10 +19,10 @@ NO_EMBEDDER = "none"
 """The name that stands for going by words alone, where a suite can."""
 
 
-def stored_embedder(name: str, progress: Progress, *, folder: Path = Path()) -> Embedder:
+def stored_embedder(name: str, progress: Progress, *, folder: Path = Path(), engine: Engine = "torch") -> Embedder:
     """The embedder of that name: a packaged alias, a path or a hub id; raises DataError where it cannot be loaded.
 
-    folder: where relative paths start.
+    folder: where relative paths start. engine: what runs it.
     """
     from orchestrator.engine import cache_folder
     from routers.embedding.load import load_embedder
@@ -30,7 +31,7 @@ def stored_embedder(name: str, progress: Progress, *, folder: Path = Path()) -> 
 
     try:
         return StoredEmbedder(
-            load_embedder(name, folder=folder),
+            load_embedder(name, folder=folder, engine=engine, cache=cache_folder() / "graphs"),
             cache_folder() / "embeddings",
             progress=partial(progress, f"embedding with {name}"),
         )

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 import typer
 from rich.console import Console
 
-from orchestrator.cli import ask, check, experts, mapping, mcp, prepare, serve, train
+from orchestrator.cli import ask, check, experts, generations, mapping, mcp, prepare, serve, train, usage
 from orchestrator.cli.log import configure_log
 from orchestrator.errors import ConfigError, OrchestratorError, sole
 from routers.errors import InfeasibleBudget, RouterError, TrainingError
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 
 def build() -> typer.Typer:
-    """All verbs; packages add theirs through entry points `orchestrator.commands`."""
+    """All verbs; packages add theirs through entry points `orchestrator.commands`: a function, or an app of several."""
     app = typer.Typer(
         name="orchestrator",
         help="One endpoint in front of all your experts: models, adapters, retrievers and tools.",
@@ -37,6 +37,8 @@ def build() -> typer.Typer:
         ask.route,
         train.train,
         mapping.mapping,
+        generations.generations,
+        generations.rollback,
         check.check,
         check.schema,
         experts.experts,
@@ -45,8 +47,13 @@ def build() -> typer.Typer:
     ]
     for verb in verbs:
         app.command()(verb)
+    app.add_typer(usage.app, name="usage")
     for entry in sorted(entry_points(group="orchestrator.commands"), key=lambda entry: entry.name):
-        app.add_typer(entry.load(), name=entry.name)
+        added = entry.load()
+        if isinstance(added, typer.Typer):
+            app.add_typer(added, name=entry.name)
+        else:
+            app.command(name=entry.name)(added)
     return app
 
 

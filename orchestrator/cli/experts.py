@@ -44,10 +44,9 @@ def experts(
 
 async def _conditions(config: Config, wait_s: float) -> dict[str, Condition]:
     """The conditions once no expert is starting any more, or time is up."""
-    from orchestrator.embedders import Embedders
-    from orchestrator.engine import experts_of
+    from orchestrator.engine import embedders_of, experts_of
 
-    async with experts_of(config, Embedders(config.folder)) as registry:
+    async with experts_of(config, embedders_of(config)) as registry:
         await registry.start_all()
         with anyio.move_on_after(wait_s):
             await registry.settled()

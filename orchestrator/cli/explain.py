@@ -37,8 +37,9 @@ def decision_tree(decision: Decision) -> Tree:
         _explanation(tree, decision.explanation)
     if decision.choose:
         _choose(tree, decision.choose)
-    if decision.attempts:
-        _attempts(tree, decision.attempts)
+    calls = decision.categorize.calls if decision.categorize else ()
+    if calls or decision.attempts:
+        _attempts(tree, (*calls, *decision.attempts))
     if decision.drafts:
         _drafts(tree, decision.drafts, decision.consensus)
     if decision.consensus:

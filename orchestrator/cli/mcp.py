@@ -11,7 +11,7 @@ __all__ = ["mcp"]
 
 
 def mcp(config: ConfigFile = Path("experts.yaml")) -> None:
-    """Serve agents over MCP (stdio): the tools ask, route and list_experts.
+    """Serve agents over MCP (stdio): the tools ask, route, list_experts and feedback.
 
     Example, in an agent's configuration: command `orchestrator`, arguments `mcp experts.yaml`.
     """

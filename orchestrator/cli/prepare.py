@@ -15,17 +15,20 @@ __all__ = ["prepare"]
 
 
 def prepare(config: ConfigFile = Path("experts.yaml")) -> None:
-    """Verify packaged weights, convert those that `local` experts need and index the corpora of retrievers.
+    """Verify packaged weights, make the embedder's graph, convert what `local` experts need, index corpora.
 
     Serving then starts fast. Needs no router and starts no expert.
 
     Example: orchestrator prepare experts.yaml
     """
+    from orchestrator.engine import embedders_of
     from routers.weights import aliases, find
 
     settings = read_config(config)
     if settings.embedder in aliases("embedder"):
         print(f"{settings.embedder}: verified {find(settings.embedder)}")
+    print(f"{settings.embedder}: making its graph if that has not been done", flush=True)
+    embedders_of(settings).load(settings.embedder)
     _convert(settings)
     anyio.run(_index, settings)
 
@@ -50,14 +53,13 @@ async def _index(config: Config) -> None:
     retrievers = [block for block in config.experts.values() if isinstance(block, RetrieverSettings)]
     if not retrievers:
         return
-    from orchestrator.embedders import Embedders
-    from orchestrator.engine import site_of
+    from orchestrator.engine import embedders_of, site_of
     from orchestrator.experts.retriever.shelf import WORDS, open_shelf
 
     wanted: dict[Path, set[str]] = {}
     for block in retrievers:
         wanted.setdefault(block.corpus, set()).update(set(block.embedders) - {WORDS})
-    embedders = Embedders(config.folder)
+    embedders = embedders_of(config)
     site = site_of(config, embedders, _nobody)
     async with embedders.background.open():
         for path, names in wanted.items():

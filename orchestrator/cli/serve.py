@@ -46,9 +46,9 @@ def serve(
     configure_log(least="info")
     settings = read_config(config)
     listener = _listener(host or settings.serve.host, settings.serve.port if port is None else port, settings)
-    from orchestrator.embedders import Embedders
+    from orchestrator.engine import embedders_of
 
-    embedders = Embedders(settings.folder)
+    embedders = embedders_of(settings)
     if train:
         _train_if_needed(settings, embedders)
     _run(settings, embedders, listener, started)

@@ -24,6 +24,7 @@ __all__ = ["train"]
 
 def train(
     config: ConfigFile = Path("experts.yaml"),
+    *,
     data: Annotated[
         Path | None, typer.Option("--data", help="JSONL file of {query, category}, instead of routing.examples.")
     ] = None,
@@ -35,16 +36,30 @@ def train(
             "instead of routing.scores; where answers are recorded, fuse plans are tried too.",
         ),
     ] = None,
+    add_expert: Annotated[
+        str | None, typer.Option("--add-expert", help="Place this expert in the mapping that is there; needs --shots.")
+    ] = None,
+    shots: Annotated[
+        Path | None,
+        typer.Option(
+            "--shots", help="JSONL file of the new expert's graded outcomes, five or more, in the format of --scores."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train the router on the configuration's examples and save the artifact.
 
-    With graded outcomes it also learns, within the configuration's budget, which expert answers which category.
+    With graded outcomes it also learns, within the configuration's budget, which expert answers which category. With
+    --add-expert nothing is trained again: a new expert gets its place from a few graded queries.
 
     Example: orchestrator train experts.yaml --data my_queries.jsonl --scores my_grades.jsonl
     """
+    _check(add_expert, shots, data)
     settings = read_config(config)
+    if add_expert is not None and shots is not None:
+        _add(settings, add_expert, shots, scores=scores, as_json=as_json)
+        return
     trained = run(settings, data=data, scores=scores, seed=seed)
     learned = trained.mapping.learned if trained.mapping else None
     if as_json:
@@ -56,14 +71,34 @@ def train(
     console.print(f"saved to {settings.path(settings.routing.artifact)}", highlight=False)
 
 
+def _check(add_expert: str | None, shots: Path | None, data: Path | None) -> None:
+    if (add_expert is None) != (shots is None):
+        message = "--add-expert and --shots need each other"
+        raise typer.BadParameter(message)
+    if add_expert is not None and data is not None:
+        message = "--add-expert trains nothing on --data; leave one out"
+        raise typer.BadParameter(message)
+
+
+def _add(config: Config, expert: str, shots: Path, *, scores: Path | None, as_json: bool) -> None:
+    from orchestrator.cli.onboarding import as_dict, place, show
+
+    placement = place(config, expert, shots, scores=scores)
+    if as_json:
+        print(json.dumps(as_dict(placement), indent=2))
+        return
+    show(placement, Console(highlight=False))
+    print(f"saved to {config.path(config.routing.artifact)}")
+
+
 def run(config: Config, *, data: Path | None = None, scores: Path | None = None, seed: int = 0) -> Trained:
     """Train with progress bars."""
     from orchestrator.cli.progress import progress_bars
+    from orchestrator.engine import embedders_of
     from orchestrator.training import train_router
-    from routers.embedding.load import load_embedder
 
     with progress_bars() as progress:
-        embedder = load_embedder(config.embedder, folder=config.folder)
+        embedder = embedders_of(config).load(config.embedder)
         return train_router(config, embedder, file=data, scores=scores, seed=seed, progress=progress)
 
 

@@ -28,10 +28,10 @@ def condition_problems(root: Block, experts: Mapping[str, ExpertSettings], folde
 
 
 def parameter_problems(root: Block, routing: Routing) -> Iterator[Problem]:
-    """What the classifier kind would not take, where the file gives it parameters."""
-    if not routing.parameters:
+    """What the classifier kind would not take, where the file chooses one or gives it parameters."""
+    if not routing.parameters and "classifier" not in routing.model_fields_set:
         return
-    from routers.classify.parameters import check_parameters  # noqa: PLC0415 - numpy, for those that give parameters
+    from routers.classify.parameters import check_parameters  # noqa: PLC0415 - numpy, for those that choose a kind
     from routers.errors import TrainingError, UnknownClassifier  # noqa: PLC0415 - with it
 
     path = ("routing", "parameters")

@@ -11,7 +11,7 @@ from orchestrator.config.conditions import condition_problems, parameter_problem
 from orchestrator.config.environment import Filler
 from orchestrator.config.notes import notes
 from orchestrator.config.problems import Mark, Problem, lines
-from orchestrator.config.references import name_problems, reference_problems
+from orchestrator.config.references import classifier_problems, name_problems, reference_problems
 from orchestrator.config.settings import Config
 from orchestrator.config.source import MAX_BYTES, decoded, parse
 from orchestrator.config.structure import Reader
@@ -54,6 +54,7 @@ def load(path: Path, *, environment: Mapping[str, str]) -> Loaded:
         *reference_problems(root, experts),
         *condition_problems(root, experts, folder),
         *(parameter_problems(root, outline.routing) if outline is not None else ()),
+        *(classifier_problems(root, outline.routing, experts) if outline is not None else ()),
     ]
     if problems or outline is None:
         raise ConfigError(lines(problems, str(path)))

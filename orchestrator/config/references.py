@@ -10,10 +10,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from orchestrator.config.problems import Path, Problem, choices, shown
-from orchestrator.config.settings import ExpertSettings
+from orchestrator.config.settings import ExpertSettings, Routing
 from orchestrator.config.tree import Block, Found, Scalar, entries, find, locate, names, single_name, written
 
-__all__ = ["key_path", "name_problems", "reference_problems"]
+__all__ = ["classifier_problems", "key_path", "name_problems", "reference_problems"]
 
 Named = list[tuple[Path, Scalar]]
 
@@ -82,6 +82,27 @@ def reference_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> It
                 objection = experts[expert].objection(key, experts[other])
                 if objection is not None:
                     yield _problem(found, f"{called} {objection}")
+
+
+def classifier_problems(root: Block, routing: Routing, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
+    """Experts that the classifier asks: they exist, and chat."""
+    if not routing.parameters:
+        return
+    from routers.classify.kinds import asked_by  # noqa: PLC0415 - numpy, for those that give parameters
+    from routers.errors import UnknownClassifier  # noqa: PLC0415 - with it
+
+    try:
+        asked = asked_by(routing.classifier, routing.parameters)
+    except UnknownClassifier:
+        return  # a problem of the key `classifier`
+    known = entries(root, "experts")
+    for key, expert in asked.items():
+        found = locate(root, ("routing", "parameters", *key_path(key)))
+        called = shown(written(found.node) or expert)
+        if expert not in known:
+            yield _problem(found, f"unknown expert {called}{choices(expert, known)}")
+        elif expert in experts and not experts[expert].chats:
+            yield _problem(found, f"{called} is of kind {experts[expert].kind!r} and cannot chat")
 
 
 def _verdict_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ __all__ = [
     "Routing",
     "Serve",
     "Settings",
+    "Usage",
 ]
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -140,6 +141,12 @@ class Routing(Settings):
         gt=0,
         description="the classifier's deadline, its queue included; then the query goes to `general`",
     )
+    generations: int = Field(
+        default=5, ge=2, description="how many promoted artifacts are kept beside `artifact`, to be rolled back to"
+    )
+    watch_s: float = Field(
+        default=2.0, ge=0, description="seconds between looks for a new artifact while serving; 0 never looks"
+    )
     cache: int = Field(
         default=10_000, ge=0, description="how many of the latest queries' categories are remembered; 0 for none"
     )
@@ -201,6 +208,19 @@ class Serve(Settings):
         return tuple(key.strip() for key in joined.split(",") if key.strip())
 
 
+class Usage(Settings):
+    """What is kept of the service's use, to learn from."""
+
+    file: Path | None = Field(
+        default=None,
+        description="JSONL file to which decisions and feedback are appended, and which turns on the drift watch; "
+        "without it nothing is kept",
+    )
+    content: bool = Field(
+        default=False, description="keep the queries and the comments of feedback too, so that they can be trained on"
+    )
+
+
 class Launch(Settings):
     """How `orchestrator up` starts the server of one vLLM expert."""
 
@@ -220,6 +240,11 @@ class Config(Settings):
 
     version: Annotated[Literal[1], BeforeValidator(_no_switch)] = Field(description="version of this format")
     embedder: str = Field(default="minilm", description="packaged alias, hub id or path of the text embedder")
+    engine: Literal["auto", "onnx-int8", "onnx", "torch"] = Field(
+        default="auto",
+        description="what runs embedders: onnx-int8 (a third of the time, vectors of its own), onnx or torch; auto is "
+        "onnx-int8, and torch for a model that does not become a graph",
+    )
     categories: dict[Identifier, CategorySettings] = Field(min_length=1, description="the kinds of query")
     general: str = Field(description="the category for what the router does not know")
     experts: dict[Identifier, SerializeAsAny[ExpertSettings]] = Field(min_length=1, description="the targets")
@@ -227,6 +252,7 @@ class Config(Settings):
     budget: Budget = Field(default_factory=Budget)
     fusion: Fusion = Field(default_factory=Fusion)
     serve: Serve = Field(default_factory=Serve)
+    usage: Usage = Field(default_factory=Usage)
     launch: dict[Identifier, Launch] = Field(default_factory=dict, description="by expert id")
     folder: SkipJsonSchema[Path] = Field(
         default=Path(), exclude=True, description="where relative paths start; set by the loader, no key of the file"

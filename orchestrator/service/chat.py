@@ -70,7 +70,7 @@ class _Streamed(EventStream):
 
 def _note(engine: Engine, trace: Trace) -> None:
     decision = trace.decision()
-    engine.decisions.add(decision)
+    engine.keep(decision)
     answered = "answered" if decision.verdict else "client left"
     log.info(
         "failed" if decision.error else answered,

@@ -18,6 +18,7 @@ STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.NotAuthorized: 401,
     errors.UnknownModel: 404,
     errors.UnknownDecision: 404,
+    errors.FeedbackOff: 403,
     errors.RequestTooLarge: 413,
     errors.WrongMediaType: 415,
     errors.RequestError: 400,
@@ -34,7 +35,12 @@ STATUS: Mapping[type[errors.OrchestratorError], int] = {
 """Status by class; a class that is not here has its parent's."""
 
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error"}
-_TYPES |= {413: "invalid_request_error", 415: "invalid_request_error", 504: "timeout_error"}
+_TYPES |= {
+    403: "invalid_request_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+    504: "timeout_error",
+}
 
 
 def status_of(error: errors.OrchestratorError) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -17,6 +17,7 @@ from orchestrator.engine import Engine, running
 from orchestrator.errors import OrchestratorError
 from orchestrator.experts import State
 from orchestrator.stages.draft import nowhere
+from orchestrator.usage.feedback import Accepted, accept
 from orchestrator.wire import citation
 
 __all__ = ["Answer", "ExpertEntry", "Experts", "create_server"]
@@ -31,6 +32,7 @@ class Answer(BaseModel):
     """An answer and where it came from."""
 
     answer: str
+    decision: str = Field(description="id of the decision, for feedback")
     expert: str = Field(description="the expert whose words these are")
     category: str | None = Field(description="what the query was taken for")
     confidence: float | None
@@ -68,20 +70,25 @@ def create_server(config: Config) -> MCPServer[Engine]:
     server.tool(description="Answer a query by the expert that fits it best.")(ask)
     server.tool(description="Show how a query would be routed, without asking any expert.")(route)
     server.tool(description="List the experts and how they are.")(list_experts)
+    server.tool(description="Say how good an answer of `ask` was, or which category its query belongs to.")(feedback)
     return server
 
 
 async def ask(query: Query, context: Context[Engine, Any], model: Model = "auto") -> Answer:
     """Answer a query by the expert that fits it best."""
-    pipeline = _engine(context).pipeline
+    engine = _engine(context)
     try:
-        request, trace = pipeline.request(_body(query), model=model.strip())
-        draft = await pipeline.answer(request, nowhere, trace)
+        request, trace = engine.pipeline.request(_body(query), model=model.strip())
+        try:
+            draft = await engine.pipeline.answer(request, nowhere, trace)
+        finally:
+            engine.keep(trace.decision())
     except OrchestratorError as error:
         raise ToolError(str(error)) from error
     decision = trace.decision()
     return Answer(
         answer=draft.text,
+        decision=decision.id,
         expert=draft.expert,
         category=decision.categorize.category if decision.categorize else None,
         confidence=decision.categorize.confidence if decision.categorize else None,
@@ -117,6 +124,23 @@ async def list_experts(context: Context[Engine, Any]) -> Experts:
             for expert in engine.registry
         ]
     )
+
+
+async def feedback(  # noqa: PLR0917 - a tool's arguments
+    decision: Annotated[str, Field(description="the `decision` of an answer")],
+    context: Context[Engine, Any],
+    score: Annotated[float | None, Field(description="0 (wrong) to 1 (right)")] = None,
+    rating: Annotated[Literal["up", "down"] | None, Field(description="instead of a score")] = None,
+    category: Annotated[str | None, Field(description="the category where the query belongs")] = None,
+    expert: Annotated[str | None, Field(description="whose part is judged; default: who answered")] = None,
+    comment: Annotated[str | None, Field(description="kept only where the service keeps content")] = None,
+) -> Accepted:
+    """Say how good an answer was."""
+    body = {"decision": decision, "score": score, "rating": rating, "category": category, "expert": expert}
+    try:
+        return accept(_engine(context), {**body, "comment": comment})
+    except OrchestratorError as error:
+        raise ToolError(str(error)) from error
 
 
 def _engine(context: Context[Engine, Any]) -> Engine:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from orchestrator.service.headers import PREFIX
 
-__all__ = ["ROUTE_BODY", "SEARCH_BODY", "document_chat"]
+__all__ = ["FEEDBACK_BODY", "ROUTE_BODY", "SEARCH_BODY", "document_chat"]
 
 _MESSAGES = {
     "type": "array",
@@ -71,6 +71,28 @@ SEARCH_BODY = _body(
             "top_k": {"type": "integer", "minimum": 1, "maximum": 100, "default": 5},
             "experts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
         },
+    }
+)
+FEEDBACK_BODY = _body(
+    {
+        "type": "object",
+        "required": ["decision"],
+        "properties": {
+            "decision": {"type": "string", "description": "its id: header x-orchestrator-decision-id of the answer"},
+            "score": {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "0 wrong, 1 right"},
+            "rating": {"enum": ["up", "down", None], "description": "instead of a score: up is 1, down is 0"},
+            "category": {"type": ["string", "null"], "description": "where the query belongs"},
+            "expert": {
+                "type": ["string", "null"],
+                "description": "whose part is judged, of those that were asked; default: the one that answered",
+            },
+            "comment": {
+                "type": ["string", "null"],
+                "maxLength": 4000,
+                "description": "kept only where the configuration says usage.content",
+            },
+        },
+        "anyOf": [{"required": ["score"]}, {"required": ["rating"]}, {"required": ["category"]}],
     }
 )
 _CHAT = {

@@ -16,8 +16,9 @@ from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
 from orchestrator.experts import Searcher, State
 from orchestrator.fleet.registry import Registry
+from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
-from orchestrator.service.openapi import ROUTE_BODY, SEARCH_BODY
+from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
 from orchestrator.types import Passage
 from orchestrator.wire import citation
@@ -25,6 +26,8 @@ from orchestrator.wire import citation
 __all__ = ["router"]
 
 router = APIRouter()
+router.add_api_route("/v1/feedback", usage.feedback, methods=["POST"], status_code=202, openapi_extra=FEEDBACK_BODY)
+router.add_api_route("/v1/alerts", usage.alerts)
 
 
 class Model(BaseModel):
@@ -67,10 +70,27 @@ class Found(BaseModel):
 
 
 class Health(BaseModel):
-    """Liveness or readiness."""
+    """Liveness or readiness. generation: the artifact that decides; refused: whether a newer one cannot be used."""
 
     status: Literal["ok", "starting"]
     reason: str = ""
+    generation: str | None = None
+    refused: bool = False
+
+
+class RouterShown(BaseModel):
+    """The artifact that decides which kind a query is, and whom it goes to.
+
+    label: as decisions name it. generation: its number, None for one that was trained and never promoted. refused: why
+    what has been put in its place since is not used; empty where nothing has.
+    """
+
+    label: str
+    generation: int | None
+    sha256: str
+    general: str
+    categories: list[str]
+    refused: str
 
 
 def _engine(http: Request) -> Engine:
@@ -201,9 +221,29 @@ async def decision(http: Request, decision_id: str) -> Decision:
 
 
 @router.get("/health")
-async def health() -> Health:
+async def health(http: Request) -> Health:
     """Whether the process serves; calls no expert."""
-    return Health(status="ok")
+    watch = _engine(http).watch
+    if watch is None:
+        return Health(status="ok")
+    return Health(status="ok", generation=watch.serving.label, refused=bool(watch.refused))
+
+
+@router.get("/v1/router")
+async def router_shown(http: Request) -> RouterShown:
+    """The artifact that decides, and why a newer one does not."""
+    watch = _engine(http).watch
+    if watch is None:
+        raise RequestError("This service was put together without an artifact.")
+    serving = watch.serving
+    return RouterShown(
+        label=serving.label,
+        generation=serving.number,
+        sha256=serving.sha256,
+        general=serving.router.general,
+        categories=list(serving.router.categories),
+        refused=watch.refused,
+    )
 
 
 @router.get("/health/ready")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
 
 import anyio
 import structlog
@@ -15,7 +16,8 @@ from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from orchestrator.batching import Batcher
-from orchestrator.decision import Categorized, Contribution, Explanation, Gate, Probability, Signal
+from orchestrator.consultation import Consultant
+from orchestrator.decision import Attempt, Categorized, Contribution, Explanation, Gate, Probability, Signal
 from orchestrator.decision_cache import DecisionCache
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.trace import Stopwatch
@@ -28,21 +30,37 @@ log = structlog.get_logger()
 
 
 class Categorizer:
-    """Classifies queries with one router, within `deadline_s` each; remembers the latest `remembered`, 0 for none."""
+    """Classifies queries with one router, within `deadline_s` each; remembers the latest `remembered`, 0 for none.
+
+    consultant: for a router whose classifier asks experts. Its queries are classified side by side, each by itself, so
+    that none waits for another one's answer.
+    """
 
     def __init__(
-        self, router: Router, *, deadline_s: float, breaker: Breaker | None = None, remembered: int = 0
+        self,
+        router: Router,
+        *,
+        deadline_s: float,
+        breaker: Breaker | None = None,
+        remembered: int = 0,
+        consultant: Consultant | None = None,
+        generation: str | None = None,
     ) -> None:
         self._deadline_s = deadline_s
+        self._consultant = consultant
         self._breaker = breaker or Breaker(failures=5, open_s=10.0)
         self._remembered = remembered
-        self._batches: Batcher[str, Routing] = Batcher(self._classify)
+        self._batches: Batcher[tuple[Router, str], Routing] = Batcher(_classify)
         self._one_explanation = anyio.CapacityLimiter(1)
-        self.use(router)
+        self.use(router, generation=generation)
 
-    def use(self, router: Router) -> None:
-        """Classify with this router from now on; what others said is forgotten."""
+    def use(self, router: Router, *, generation: str | None = None) -> None:
+        """Classify with this router from now on; what others said is forgotten.
+
+        Queries that are waiting are still classified by the one that they came to. generation: what decisions call it.
+        """
         self.router = router
+        self.generation = generation
         self._cache = DecisionCache(self._remembered)
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -59,32 +77,38 @@ class Categorizer:
         key = cache.key(query)
         if key is not None and (known := cache.get(key)):
             return known.model_copy(update={"cached": True, "took_ms": watch.ms})
-        fresh = await self._asked(query, watch)
+        calls: list[Attempt] = []
+        fresh = await self._asked(query, watch, calls)
         if key is not None and fresh.method == "router":
             cache.put(key, fresh)
-        return fresh
+        return fresh.model_copy(update={"calls": tuple(calls)}) if calls else fresh
 
     async def explain(self, query: str) -> Explanation | None:
         """What decided the category of a query; None when it could not be had within the deadline."""
         try:
             with anyio.move_on_after(self._deadline_s):
-                found = await to_thread.run_sync(
-                    self.router.explain, query, limiter=self._one_explanation, abandon_on_cancel=True
-                )
-                return _explanation(found)
+                return _explanation(await self._explained(query))
         except Exception as error:  # noqa: BLE001 - supervised border: the decision stands without its explanation
             log.warning("explanation.failed", error=repr(error))
             return None
         log.warning("explanation.late", deadline_ms=self._deadline_s * 1000)
         return None
 
-    async def _asked(self, query: str, watch: Stopwatch) -> Categorized:
+    async def _explained(self, query: str) -> explanation.Explanation:
+        if self._consultant is not None:
+            return await self._consultant.run(self.router.explain, query, calls=[], recall=True)
+        return await to_thread.run_sync(
+            self.router.explain, query, limiter=self._one_explanation, abandon_on_cancel=True
+        )
+
+    async def _asked(self, query: str, watch: Stopwatch, calls: list[Attempt]) -> Categorized:
         if not self._breaker.allows():
             return self._degraded("the classifier failed repeatedly and is left alone for a while", watch)
         routing: Routing | None = None
+        router, generation = self.router, self.generation
         try:
             with anyio.move_on_after(self._deadline_s):
-                routing = await self._batches.submit(query)
+                routing = await self._routed(router, query, calls)
         except Exception as error:  # noqa: BLE001 - supervised border: a broken classifier must not stop answers
             log.warning("classifier.failed", error=repr(error))
             self._breaker.failed()
@@ -93,16 +117,28 @@ class Categorizer:
             self._breaker.failed()
             return self._degraded(f"the classifier took longer than {self._deadline_s * 1000:.0f} ms", watch)
         self._breaker.succeeded()
-        return _categorized(routing, watch)
+        return _categorized(routing, watch, generation)
 
-    def _classify(self, queries: Sequence[str]) -> Sequence[Routing]:
-        return self.router.classify(queries)
+    async def _routed(self, router: Router, query: str, calls: list[Attempt]) -> Routing:
+        if self._consultant is None:
+            return await self._batches.submit((router, query))
+        (routing,) = await self._consultant.run(router.classify, [query], calls=calls)
+        return routing
 
     def _degraded(self, reason: str, watch: Stopwatch) -> Categorized:
         return Categorized(method="degraded", category=self.router.general, reason=reason, took_ms=watch.ms)
 
 
-def _categorized(routing: Routing, watch: Stopwatch) -> Categorized:
+def _classify(asked: Sequence[tuple[Router, str]]) -> Sequence[Routing]:
+    """Of each query what its router says; routers are more than one only while one takes over from another."""
+    found: list[Routing] = []
+    for _, group in groupby(asked, key=lambda pair: id(pair[0])):
+        pairs = list(group)
+        found += pairs[0][0].classify([query for _, query in pairs])
+    return found
+
+
+def _categorized(routing: Routing, watch: Stopwatch, generation: str | None) -> Categorized:
     return Categorized(
         method="router",
         category=routing.category,
@@ -112,6 +148,7 @@ def _categorized(routing: Routing, watch: Stopwatch) -> Categorized:
         category_set=routing.category_set,
         gate=Gate(fired=routing.gate.fired, value=routing.gate.value, threshold=routing.gate.threshold),
         reason=f"gate: {routing.gate.fired}" if routing.gate.fired else "",
+        generation=generation,
         took_ms=watch.ms,
     )
 

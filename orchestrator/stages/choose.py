@@ -22,11 +22,11 @@ ALIASES = ("auto", "fuse")
 
 
 class Chooser:
-    """Turns categories into experts. Changes no state; asks the registry how the experts are."""
+    """Turns categories into experts by `plans`. Changes no state; asks the registry how the experts are."""
 
     def __init__(self, config: Config, plans: Plans, registry: Registry) -> None:
+        self.plans = plans
         self._config = config
-        self._plans = plans
         self._registry = registry
 
     def check_model(self, model: str) -> None:
@@ -41,18 +41,26 @@ class Chooser:
         watch = Stopwatch()
         return Chosen(plan="single", experts=(expert,), reason="named by the client", took_ms=watch.ms)
 
-    def choose(self, categorized: Categorized, request: ChatRequest, *, fuse: bool) -> Chosen:
-        """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it."""
+    def choose(
+        self, categorized: Categorized, request: ChatRequest, *, fuse: bool, plans: Plans | None = None
+    ) -> Chosen:
+        """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it.
+
+        plans: those to choose by; default: those in force now.
+        """
         watch = Stopwatch()
+        plans = plans or self.plans
         category = categorized.category or self._config.general
-        planned = self._plans.planned(category, cost_quality=request.cost_quality)
+        planned = plans.planned(category, cost_quality=request.cost_quality)
         if planned.instead:  # a learned fuse plan: as it was learned, or not at all
-            obstacle = self._obstacle(category, planned.plan, request)
+            writer = None if planned.plan.weights else planned.plan.verdict or self._verdict(category, plans)
+            obstacle = self._obstacle(planned.plan, request, writer=writer)
             if not obstacle:
-                return self._learned(category, planned, request, watch=watch)
+                return _learned(category, planned, request, writer=writer, watch=watch)
             planned = replace(planned, plan=Plan(kind="single", experts=planned.instead), gain="", why=obstacle)
         if fuse or planned.plan.kind == "fuse":
-            return self._fused(category, planned, request, forced=fuse, watch=watch)
+            verdict = self._verdict(category, plans)
+            return self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
         experts, skipped = self._usable(planned.plan.experts, request)
         return Chosen(
             plan="single",
@@ -63,26 +71,13 @@ class Chooser:
             took_ms=watch.ms,
         )
 
-    def _learned(self, category: str, planned: Planned, request: ChatRequest, *, watch: Stopwatch) -> Chosen:
-        plan = planned.plan
-        return Chosen(
-            plan="fuse",
-            experts=plan.experts,
-            verdict=None if plan.weights else self._writer(category, plan),
-            weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
-            cost_quality=planned.cost_quality,
-            reason=_grounds(category, planned, request),
-            took_ms=watch.ms,
-        )
-
-    def _obstacle(self, category: str, plan: Plan, request: ChatRequest) -> str:
+    def _obstacle(self, plan: Plan, request: ChatRequest, *, writer: str | None) -> str:
         """Why a learned fuse plan cannot be served whole now, as the rest of a sentence; empty where it can."""
         most, drafts = self._config.fusion.max_drafts, len(plan.experts)
         if drafts > most:
             return f"it takes {drafts} drafts, fusion.max_drafts is {most}"
         if plan.weights and request.body.get("tools"):
             return "its votes are on answers, and the request has tools"
-        writer = None if plan.weights else self._writer(category, plan)
         if not plan.weights and writer is None:
             return "no expert can write its verdict"
         for expert in plan.experts:
@@ -100,12 +95,15 @@ class Chooser:
             return ""
         return f"all its calls would cost about {usd:.6f} USD, the budget is {limit:g}"
 
-    def _writer(self, category: str, plan: Plan) -> str | None:
-        """Who writes the verdict of a learned fuse plan."""
-        return plan.verdict or self._verdict(category)
-
     def _fused(
-        self, category: str, planned: Planned, request: ChatRequest, *, forced: bool, watch: Stopwatch
+        self,
+        category: str,
+        planned: Planned,
+        request: ChatRequest,
+        *,
+        verdict: str | None,
+        forced: bool,
+        watch: Stopwatch,
     ) -> Chosen:
         reason = "asked for by the client" if forced else f"plan of category {category!r}"
         grounds = _grounds(category, planned, request)
@@ -113,7 +111,6 @@ class Chooser:
         usable, skipped = self._usable(wanted, request)
         up = [expert for expert in usable if self._registry.condition(expert).state != "down"]
         drafting = tuple(up[: self._config.fusion.max_drafts])
-        verdict = self._verdict(category)
         if len(drafting) < 2 or verdict is None:  # noqa: PLR2004 - agreement needs two
             lacking = "no expert can write a verdict" if verdict is None else "fewer than two experts can draft"
             return Chosen(
@@ -134,12 +131,12 @@ class Chooser:
             took_ms=watch.ms,
         )
 
-    def _verdict(self, category: str) -> str | None:
+    def _verdict(self, category: str, plans: Plans) -> str | None:
         """The configured verdict expert, else the first that can write among the category's and the general ones."""
         if self._config.fusion.verdict is not None:
             return self._config.fusion.verdict
-        plans = [self._plans.planned(name).plan for name in (category, self._config.general)]
-        candidates = [expert for plan in plans for expert in plan.experts]
+        planned = [plans.planned(name).plan for name in (category, self._config.general)]
+        candidates = [expert for plan in planned for expert in plan.experts]
         return next((expert for expert in candidates if self._registry.settings(expert).chats), None)
 
     def _usable(self, experts: Sequence[str], request: ChatRequest) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
@@ -166,6 +163,20 @@ class Chooser:
         if limit is not None and usd > limit:
             return f"it would cost about {usd:.6f} USD, the budget is {limit:g}"
         return ""
+
+
+def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: str | None, watch: Stopwatch) -> Chosen:
+    """A fuse plan as it was learned."""
+    plan = planned.plan
+    return Chosen(
+        plan="fuse",
+        experts=plan.experts,
+        verdict=writer,
+        weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
+        cost_quality=planned.cost_quality,
+        reason=_grounds(category, planned, request),
+        took_ms=watch.ms,
+    )
 
 
 def _grounds(category: str, planned: Planned, request: ChatRequest) -> str:

@@ -21,7 +21,7 @@ from orchestrator.fleet.registry import Registry
 from orchestrator.trace import Stopwatch, Trace
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit
 
-__all__ = ["Drafting", "nowhere"]
+__all__ = ["Drafting", "answered", "nowhere"]
 
 Role = Literal["answer", "draft", "verdict"]
 MOST_WAIT_S = 1.0
@@ -164,7 +164,7 @@ class Drafting:
             seen = Attempt(expert=expert, role=role, outcome="cancelled", took_ms=0)
             try:
                 draft = await self._registry[expert].draft(request, relay)
-                seen = _answered(seen, draft, cost)
+                seen = answered(seen, draft, cost)
             except ExpertError as error:
                 trace.expert = None
                 failure = Failure(kind=type(error).__name__, message=str(error))
@@ -176,7 +176,8 @@ class Drafting:
             return draft
 
 
-def _answered(seen: Attempt, draft: Draft, cost: Cost) -> Attempt:
+def answered(seen: Attempt, draft: Draft, cost: Cost) -> Attempt:
+    """The attempt once its draft is there, with tokens and price."""
     tokens = TokenCount(input=draft.usage.input_tokens, output=draft.usage.output_tokens)
     usd = cost.usd(input_tokens=tokens.input, output_tokens=tokens.output)
     return seen.model_copy(update={"outcome": "answered", "replica": draft.replica, "tokens": tokens, "cost_usd": usd})

@@ -21,6 +21,8 @@ class Answer:
     pieces: the text, one streamed event each; with tool calls usually empty.
     reasoning: the same for `reasoning_content`, which comes first.
     tool_calls: whole OpenAI tool calls; their arguments are streamed in two halves.
+    alternatives: for the first pieces, the log-probabilities of what could have stood in their place, themselves
+        included.
     extra: further fields of the completion and of every chunk.
     """
 
@@ -29,6 +31,7 @@ class Answer:
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     finish_reason: str = "stop"
     input_tokens: int = 7
+    alternatives: tuple[Mapping[str, float], ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -46,7 +49,7 @@ class Answer:
         choice = {
             "index": 0,
             "message": message,
-            "logprobs": _logprobs(self.pieces) if logprobs else None,
+            "logprobs": _logprobs(self.pieces, self.alternatives) if logprobs else None,
             "finish_reason": self.finish_reason,
         }
         return _json({**self._head("chat.completion", model), "choices": [choice], "usage": self._usage()})
@@ -94,11 +97,17 @@ class Answer:
         }
 
 
-def _logprobs(tokens: Sequence[str]) -> dict[str, Any]:
-    content = [
-        {"token": token, "logprob": -0.25, "bytes": list(token.encode()), "top_logprobs": []} for token in tokens
-    ]
+def _logprobs(tokens: Sequence[str], alternatives: Sequence[Mapping[str, float]] = ()) -> dict[str, Any]:
+    content = []
+    for place, token in enumerate(tokens):
+        listed = alternatives[place] if place < len(alternatives) else {}
+        top = [_listed(other, logprob) for other, logprob in listed.items()]
+        content.append({**_listed(token, listed.get(token, -0.25)), "top_logprobs": top})
     return {"content": content}
+
+
+def _listed(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

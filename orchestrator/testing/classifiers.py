@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 from zlib import crc32
 
 import numpy as np
 
 from orchestrator.testing.conformance import ConformanceError
+from routers.classify.contribution import Part, total
 from routers.classify.kinds import ClassifierKind
-from routers.classify.protocol import CategoryClassifier
+from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident, Explained, Stated
 from routers.embedding.protocol import Embedder, FloatArray
 
 __all__ = ["WordEmbedder", "check_classifier"]
@@ -20,6 +21,10 @@ _EXAMPLES: Mapping[str, Sequence[str]] = {
     "math": ("what is seven times eight", "solve the equation for x", "what is the square root of nine"),
     "code": ("why does this function raise an error", "write a loop in python", "fix the failing test"),
 }
+
+
+SLACK = 1e-3
+"""How far a sum may be from its logit: both are float32, and are summed in another order."""
 
 
 class WordEmbedder:
@@ -45,6 +50,7 @@ def check_classifier(
 ) -> None:
     """Train, ask, save and restore a kind of classifier; raises `ConformanceError` where it breaks a rule.
 
+    What it can do beyond classifying (`Explained`, `Evident`, `CrossFitted`, `Stated`) is checked where it does it.
     embedder: a `WordEmbedder` if none is given. parameters: keyword arguments of the kind.
     """
     embedder = embedder or WordEmbedder()
@@ -57,6 +63,10 @@ def check_classifier(
         raise _breach(f"classes_ must be the sorted labels as a tuple, not {classifier.classes_!r}")
     _check_outputs(classifier, texts)
     _check_outputs(classifier, texts[:1])
+    _check_evidence(classifier, texts)
+    _check_explanations(classifier, texts)
+    _check_stated(classifier, texts)
+    _check_held_out(kind(embedder, **(parameters or {})), texts, labels)
     _check_restored(kind, embedder, classifier, texts)
 
 
@@ -74,6 +84,78 @@ def _check_outputs(classifier: CategoryClassifier, texts: Sequence[str]) -> None
         raise _breach(f"rows of posterior must be probabilities that sum to 1, not {posterior.sum(axis=1)}")
     if (posterior.argmax(axis=1) != logits.argmax(axis=1)).any():
         raise _breach("posterior and logits must agree on the likeliest category")
+
+
+def _check_evidence(classifier: CategoryClassifier, texts: Sequence[str]) -> None:
+    if not isinstance(classifier, Evident):
+        return
+    signals: object = classifier.signals
+    if not isinstance(signals, tuple) or len({str(name) for name in signals if name}) != len(signals):
+        raise _breach(f"signals must be a tuple of different names, not {signals!r}")
+    logits, evidence = classifier.read(texts)
+    if not np.array_equal(logits, classifier.logits(texts)):
+        raise _breach("read must give the same logits as logits")
+    _check_numbers("evidence", evidence, (len(texts), len(classifier.signals)))
+
+
+def _check_held_out(classifier: CategoryClassifier, texts: Sequence[str], labels: Sequence[str]) -> None:
+    """Every example is held out once, two of its category staying."""
+    fold = np.arange(len(texts), dtype=np.intp) % 3
+    if isinstance(classifier, Evident):
+        logits, evidence = classifier.cross_read(texts, labels, fold)
+        _check_numbers("evidence of cross_read", evidence, (len(texts), len(classifier.signals)))
+    elif isinstance(classifier, CrossFitted):
+        logits = classifier.cross_fitted(texts, labels, fold)
+    else:
+        return
+    _check_numbers("held-out logits", logits, (len(texts), len(_EXAMPLES)))
+    if classifier.classes_ != tuple(sorted(_EXAMPLES)):
+        raise _breach("it must be fitted on everything once its held-out logits are known")
+    _check_outputs(classifier, texts)
+
+
+def _check_explanations(classifier: CategoryClassifier, texts: Sequence[str]) -> None:
+    if not isinstance(classifier, Explained):
+        return
+    if classifier.unit not in {"logit", "score"}:
+        raise _breach(f"unit must be 'logit' or 'score', not {classifier.unit!r}")
+    for text in texts:
+        backwards = classifier.classes_[::-1]
+        parts = classifier.explain(text, backwards)
+        if not parts:
+            raise _breach("explain must give at least one contribution")
+        for part in parts:
+            if part.part not in get_args(Part) or len(part.values) != len(backwards):
+                raise _breach(f"a contribution must be a known part with a value for each category asked for: {part}")
+        _check_sums(classifier, np.array(total(parts)), classifier.logits([text])[0][::-1])
+        pair = total(classifier.explain(text, backwards[:2]))
+        if not np.allclose(pair, total(parts)[:2], atol=SLACK):
+            raise _breach("what parts add to a category must not depend on the others that are asked for")
+
+
+def _check_sums(classifier: Explained, sums: FloatArray, logits: FloatArray) -> None:
+    """Logits are summed up; scores at least put the categories into the same order."""
+    if classifier.unit == "logit" and not np.allclose(sums, logits, atol=SLACK):
+        raise _breach(f"contributions must add up to the logits {logits}, not to {sums}")
+    rising = np.argsort(sums, kind="stable")
+    if (np.diff(logits[rising]) < -SLACK).any():
+        raise _breach(f"the logits {logits} must rise with the scores {sums} to which contributions add up")
+
+
+def _check_stated(classifier: CategoryClassifier, texts: Sequence[str]) -> None:
+    if not isinstance(classifier, Stated):
+        return
+    stated = classifier.stated(texts)
+    if stated.shape != (len(texts), len(classifier.classes_)):
+        raise _breach(f"stated must have a row for each text and a column for each category, not {stated.shape}")
+    told = ~np.isnan(stated).all(axis=1)
+    if (stated[told] < 0).any() or not np.allclose(stated[told].sum(axis=1), 1, atol=1e-5):
+        raise _breach("rows of stated must be probabilities that sum to 1, or NaN")
+
+
+def _check_numbers(name: str, array: FloatArray, shape: tuple[int, int]) -> None:
+    if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
+        raise _breach(f"{name} must be finite float32 numbers {shape}, not {array.dtype} {array.shape}")
 
 
 def _check_restored(

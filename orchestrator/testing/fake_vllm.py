@@ -37,16 +37,20 @@ class Recorded:
 class FakeVLLM:
     """`async with FakeVLLM() as server:` serves `/health`, `/v1/models` and `/v1/chat/completions` at `server.url`.
 
-    What may be changed while it runs: `answer` (what it says), `fault` (what goes wrong, None for nothing), `health`
-    (the status of `/health`), `echo` (the `model` it puts into answers; None: the one it was asked for) and
-    `newline` (how its events' lines end).
+    What may be changed while it runs: `answer` (what it says, or a function of the body that says so), `fault` (what
+    goes wrong, None for nothing), `health` (the status of `/health`), `echo` (the `model` it puts into answers; None:
+    the one it was asked for) and `newline` (how its events' lines end).
 
     What it saw: `requests`; `sent`, the data of all events and all whole bodies in order; `running` and `aborted`,
     the chat requests under way and those whose client left; `probes` of `/health`. `until` waits for such a fact.
     """
 
     def __init__(
-        self, *, models: Sequence[str] = ("fake-model",), answer: Answer | None = None, api_key: str | None = None
+        self,
+        *,
+        models: Sequence[str] = ("fake-model",),
+        answer: Answer | Callable[[Mapping[str, Any]], Answer] | None = None,
+        api_key: str | None = None,
     ) -> None:
         self.models = tuple(models)
         self.answer = answer or Answer()
@@ -164,7 +168,7 @@ class FakeVLLM:
         return None
 
     async def _whole(self, request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
-        raw = self.answer.completion(self.echo or body["model"], logprobs=bool(body.get("logprobs")))
+        raw = self._said(body).completion(self.echo or body["model"], logprobs=bool(body.get("logprobs")))
         fault = self.fault
         if isinstance(fault, Garbage):
             raw = fault.data
@@ -197,9 +201,12 @@ class FakeVLLM:
             await response.write_eof()
         return response
 
+    def _said(self, body: Mapping[str, Any]) -> Answer:
+        return self.answer if isinstance(self.answer, Answer) else self.answer(body)
+
     def _events(self, body: Mapping[str, Any]) -> list[bytes]:
         options = body.get("stream_options") or {}
-        chunks = self.answer.chunks(
+        chunks = self._said(body).chunks(
             self.echo or body["model"], logprobs=bool(body.get("logprobs")), usage=bool(options.get("include_usage"))
         )
         return [*chunks, _DONE]

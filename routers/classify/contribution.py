@@ -13,16 +13,17 @@ from routers.embedding.protocol import FloatArray
 
 __all__ = ["Contribution", "Part", "most_telling", "of_examples", "of_pieces", "total", "whatever_the_text"]
 
-Part = Literal["examples", "word", "letters", "meaning", "category", "other"]
+Part = Literal["examples", "pilot", "rule", "word", "letters", "meaning", "category", "other"]
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """One part of what a classifier went by.
 
-    part: examples (learned queries that this one is near to in meaning), word (a word or two in a row), letters
-        (the pieces of a word's spelling), meaning (the embedding as a whole), category (what the category has
-        whatever the query), other (several small ones together).
+    part: examples (learned queries that this one is near to in meaning), pilot (the centroid of several of them), rule
+        (a keyword or pattern that was found), word (a word or two in a row), letters (the pieces of a word's spelling),
+        meaning (the embedding as a whole), category (what the category has whatever the query), other (several small
+        ones together).
     values: what it adds to the score of each category that was asked for, in their order.
     """
 

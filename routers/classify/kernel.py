@@ -117,16 +117,19 @@ class KernelClassifier:
     def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
         views = self._centred(self._embedder.embed(texts))
-        scores = self._scored(texts, views)
-        return _logits(scores), np.stack([scores.max(axis=1), _nearness(views[0], self.landmarks_[0])], axis=1)
+        near, nearness = self._near_with_nearness(views)
+        scores = self._summed(texts, near)
+        return _logits(scores), np.stack([scores.max(axis=1), nearness], axis=1)
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], about -1 to 1: the sum of what examples and n-grams contribute."""
         return self._scored(texts, self._centred(self._embedder.embed(texts)))
 
     def _scored(self, texts: Sequence[str], views: FloatArray) -> FloatArray:
-        near = self._near(views)
-        scores: FloatArray = near @ self.near_ + self._ngrams.transform(texts) @ self.sparse_
+        return self._summed(texts, self._near(views))
+
+    def _summed(self, texts: Sequence[str], near: FloatArray) -> FloatArray:
+        scores: FloatArray = near @ self.near_ + self._ngrams.times(texts, self.sparse_)
         return np.ascontiguousarray(scores, dtype=np.float32)
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
@@ -266,10 +269,25 @@ class KernelClassifier:
 
     def _near(self, views: FloatArray) -> FloatArray:
         """The kernel over meaning between texts [views, n, d] and the landmarks: float32 [n, m]."""
-        near = np.zeros((views.shape[1], self.landmarks_.shape[1]), dtype=np.float32)
-        for view, marks in zip(views, self.landmarks_, strict=True):
-            near += self._nearness * np.exp(-2 * self._gamma * (1 - view @ marks.T))
+        near, _ = self._near_with_nearness(views)
         return near
+
+    def _near_with_nearness(self, views: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """`_near`, and how near each text is in the final view, from the same products."""
+        cosines = _cosines(views[0], self.landmarks_[0])
+        nearness = _nearest(cosines)
+        near = self._kernel(cosines)
+        for view, marks in zip(views[1:], self.landmarks_[1:], strict=True):
+            near += self._kernel(_cosines(view, marks))
+        return near, nearness
+
+    def _kernel(self, cosines: FloatArray) -> FloatArray:
+        """Of one view, in the place of its cosines."""
+        cosines -= 1
+        cosines *= 2 * self._gamma
+        np.exp(cosines, out=cosines)
+        cosines *= self._nearness
+        return cosines
 
 
 def _logits(scores: FloatArray) -> FloatArray:
@@ -279,8 +297,18 @@ def _logits(scores: FloatArray) -> FloatArray:
 
 def _nearness(view: FloatArray, marks: FloatArray) -> FloatArray:
     """The mean cosine of each row [n, d] to its nearest landmarks [m, d]: float32 [n]."""
-    most = min(NEAREST, len(marks))
-    nearness: FloatArray = np.partition(view @ marks.T, -most, axis=1)[:, -most:].mean(axis=1)
+    return _nearest(_cosines(view, marks))
+
+
+def _cosines(view: FloatArray, marks: FloatArray) -> FloatArray:
+    cosines: FloatArray = view @ marks.T
+    return cosines
+
+
+def _nearest(cosines: FloatArray) -> FloatArray:
+    """The mean of the largest of each row."""
+    most = min(NEAREST, cosines.shape[1])
+    nearness: FloatArray = np.partition(cosines, -most, axis=1)[:, -most:].mean(axis=1)
     return nearness
 
 

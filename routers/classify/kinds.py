@@ -8,7 +8,7 @@ from routers.classify.protocol import CategoryClassifier
 from routers.embedding.protocol import Embedder
 from routers.errors import UnknownClassifier
 
-__all__ = ["GROUP", "ClassifierKind", "classifier_kind", "seen_by"]
+__all__ = ["GROUP", "ClassifierKind", "asked_by", "classifier_kind", "described_to", "seen_by"]
 
 GROUP = "orchestrator.routers"
 """The entry point group whose objects are called as `kind(embedder, **parameters)`."""
@@ -42,3 +42,28 @@ def seen_by(name: str, embedder: Embedder, parameters: Mapping[str, Any] | None 
     """
     sees: Callable[[Embedder, Mapping[str, Any]], Embedder] | None = getattr(classifier_kind(name), "sees", None)
     return sees(embedder, parameters or {}) if sees else embedder
+
+
+def asked_by(name: str, parameters: Mapping[str, Any]) -> Mapping[str, str]:
+    """The experts that a kind asks when it classifies, by the path of the parameter that names them; most ask nobody.
+
+    A kind says so by a static method `asks(parameters)`; one that wraps other kinds passes on theirs.
+
+    Raises:
+        UnknownClassifier: as `classifier_kind`.
+    """
+    asks: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = getattr(classifier_kind(name), "asks", None)
+    return asks(parameters) if asks else {}
+
+
+def described_to(name: str, parameters: Mapping[str, Any], descriptions: Mapping[str, str]) -> Mapping[str, Any]:
+    """The parameters of a kind, with the descriptions of the categories where it goes by them.
+
+    A kind takes them by a static method `described(parameters, descriptions)`; one that wraps other kinds passes on.
+
+    Raises:
+        UnknownClassifier: as `classifier_kind`.
+    """
+    described: Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]] | None
+    described = getattr(classifier_kind(name), "described", None)
+    return described(parameters, descriptions) if described else parameters

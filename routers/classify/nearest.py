@@ -5,12 +5,13 @@ query equal to an example is no special case (Dudani 1976 weighs by inverse dist
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from routers.calibrate import IntArray, softmax
+from routers.classify.contribution import Contribution, whatever_the_text
 from routers.classify.protocol import State
 from routers.embedding.layered import layered
 from routers.embedding.protocol import Embedder, FloatArray
@@ -19,6 +20,9 @@ __all__ = ["NearestClassifier"]
 
 AT_ONCE = 1024
 """Queries whose similarities are held at a time: 4 bytes each for every example."""
+
+NEAREST = 5
+"""How many examples say how near a query is to what was learned: one alone may be a stray."""
 
 
 class NearestClassifier:
@@ -33,6 +37,11 @@ class NearestClassifier:
     classes_: tuple[str, ...]
     examples_: FloatArray
     columns_: IntArray
+
+    unit: Literal["logit", "score"] = "score"
+
+    signals = ("score", "nearness")
+    """The most votes for a category, and the mean cosine to the five nearest examples."""
 
     def __init__(
         self,
@@ -58,23 +67,48 @@ class NearestClassifier:
         self.examples_ = np.ascontiguousarray(self._embedder.embed(texts), dtype=np.float32)
         return self
 
-    def cross_fitted(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> FloatArray:
-        """Fit, and give each text's logits as the examples of the other folds vote: float32 [n, n_categories].
+    def cross_read(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Fit, and give each text's logits and evidence as the examples of the other folds vote.
 
         Exactly what a fit without the fold would give, but for a category that stands in that fold alone: it gets its
         share of the smoothing.
         """
         self.fit(texts, labels)
         logits = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
+        evidence = np.empty((len(texts), len(self.signals)), dtype=np.float32)
         for number in np.unique(fold):
             others = np.flatnonzero(fold != number)
             held = np.flatnonzero(fold == number)
-            logits[held] = self._voted(self.examples_[held], self.examples_[others], self.columns_[others])
-        return logits
+            logits[held], evidence[held] = self._seen(
+                self.examples_[held], self.examples_[others], self.columns_[others]
+            )
+        return logits, evidence
+
+    def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
+        return self._seen(self._embedder.embed(texts), self.examples_, self.columns_)
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], uncalibrated: the logarithm of each category's share of the votes."""
-        return self._voted(self._embedder.embed(texts), self.examples_, self.columns_)
+        return self.read(texts)[0]
+
+    def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
+        """The vote of each example that has one, and those that no example cast; the logit is the logarithm of a share.
+
+        An example is named by its category and its number there, from 1, in the order in which it was learned: its text
+        is not kept, so that a query of one person, once learned, is not shown to another.
+        """
+        columns = np.array([self.classes_.index(name) for name in categories], dtype=np.intp)
+        alike = self._embedder.embed([text]) @ self.examples_.T
+        weights = self._weights(alike)[0].astype(np.float64)
+        parts = [whatever_the_text(np.full(len(columns), self._smoothing / len(self.classes_)))]
+        for row in np.flatnonzero(weights):
+            owner = self.columns_[row]
+            number = np.count_nonzero(self.columns_[: row + 1] == owner)
+            name = f"example {number} of {self.classes_[owner]}, likeness {alike[0, row]:.2f}"
+            values = np.where(columns == owner, weights[row], 0.0)
+            parts.append(Contribution("examples", name, tuple(map(float, values))))
+        return tuple(parts)
 
     def posterior(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], rows sum to 1, uncalibrated: the shares."""
@@ -107,14 +141,18 @@ class NearestClassifier:
         self.columns_ = columns.astype(np.intp)
         return self
 
-    def _voted(self, queries: FloatArray, examples: FloatArray, columns: IntArray) -> FloatArray:
-        """Logits, float32 [n, n_categories]. queries: [n, dim]. examples: [m, dim], m >= 0. columns: [m]."""
+    def _seen(self, queries: FloatArray, examples: FloatArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Logits and evidence. queries: [n, dim]. examples: [m, dim], m >= 0. columns: [m]."""
         ballots = np.zeros((len(columns), len(self.classes_)), dtype=np.float32)
         ballots[np.arange(len(columns)), columns] = 1
-        votes = [self._weights(some @ examples.T) @ ballots for some in _parts(queries)]
-        counted = np.concatenate(votes or [ballots[:0]]).astype(np.float64) + self._smoothing / len(self.classes_)
+        votes, nearness = [ballots[:0]], [ballots[:0, 0]]
+        for some in _parts(queries):
+            alike = some @ examples.T
+            votes.append(self._weights(alike) @ ballots)
+            nearness.append(_nearness(alike))
+        counted = np.concatenate(votes).astype(np.float64) + self._smoothing / len(self.classes_)
         shares: FloatArray = (counted / counted.sum(axis=1, keepdims=True)).astype(np.float32)
-        return np.log(shares)
+        return np.log(shares), np.stack([counted.max(axis=1), np.concatenate(nearness)], axis=1).astype(np.float32)
 
     def _weights(self, alike: FloatArray) -> FloatArray:
         """How much each example's vote counts, [n, m]; from cosines [n, m]."""
@@ -124,6 +162,16 @@ class NearestClassifier:
             # All that are as near as the k-th: which of equal ones came first must not matter.
             weights[alike < np.partition(alike, m - self._k, axis=1)[:, m - self._k, None]] = 0
         return weights
+
+
+def _nearness(alike: FloatArray) -> FloatArray:
+    """The mean of each row's largest cosines, float32 [n]; without examples the least that there is."""
+    m = alike.shape[1]
+    if not m:
+        return np.full(len(alike), -1, dtype=np.float32)
+    most = min(NEAREST, m)
+    nearness: FloatArray = np.partition(alike, m - most, axis=1)[:, m - most :].mean(axis=1)
+    return nearness
 
 
 def _parts(queries: FloatArray) -> Iterator[FloatArray]:

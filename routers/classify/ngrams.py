@@ -1,42 +1,35 @@
-"""Texts as sparse counts of words and character n-grams, without a vocabulary: what is kept are hashes.
+"""Texts as sparse weights of words and character n-grams, without a vocabulary: what is kept are hashes.
 
-Weights are tf-idf with logarithmic counts (Manning, Raghavan and Schuetze 2008, section 6.4). A hash has 24 bits, so
-that it is exact as a float32, and a trained router holds no text of its examples.
+Weights are tf-idf with logarithmic counts (Manning, Raghavan and Schuetze 2008, section 6.4). A trained router holds no
+text of its examples.
 """
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse import block_diag, csr_array, hstack
+from scipy.sparse import csr_array
 
 from routers.calibrate import IntArray
 from routers.classify.contribution import Part
+from routers.classify.hashes import Hashes, letters_of, said_in, shown, spelt_in, words_of
 from routers.embedding.protocol import FloatArray
 
 __all__ = ["NGrams"]
 
-BUCKETS = 2**24
-MOST_CHARACTERS = 8192
-"""Text beyond is not looked at: the embedder does not see it either, and a megabyte would take a second."""
-
-DIGIT = re.compile(r"\d")
-WORD = r"(?u)\b\w+\b"
+Counted = tuple[Hashes, IntArray]
+"""Hashes of a text, ascending, and how often each stands there."""
 
 
 class NGrams:
     """A vectorizer: words and pairs of words, and 3 to 6 characters within words, two blocks of unit length each.
 
-    Digits count as one sign: 17 % of 4310 and 12 % of 900 are the same question. rare: character n-grams in fewer
-    texts than that are left out.
+    rare: character n-grams in fewer texts than that are left out.
     columns_: hashes seen in `fit`, ascending within words and then within characters, [v]. idf_: float32 [v].
     """
 
-    columns_: npt.NDArray[np.int64]
+    columns_: Hashes
     idf_: FloatArray
     words_: int
 
@@ -45,17 +38,18 @@ class NGrams:
 
     def fit_transform(self, texts: Sequence[str]) -> csr_array:
         """Learn which hashes occur and how rare each is, and give what `transform` would of the same texts."""
-        counted = self._counted(texts)
+        counted = [_counted(text) for text in texts]
         kept, weights = [], []
-        for counts, least in zip(counted, (1, self._rare), strict=True):
-            columns, frequency = np.unique(counts.indices, return_counts=True)
+        for block, least in enumerate((1, self._rare)):
+            every = [blocks[block][0] for blocks in counted]
+            columns, frequency = np.unique(np.concatenate([np.zeros(0, np.int64), *every]), return_counts=True)
             common = frequency >= least
-            kept.append(columns[common].astype(np.int64))
+            kept.append(columns[common])
             weights.append(np.log((1 + len(texts)) / (1 + frequency[common])) + 1)
         self.words_ = len(kept[0])
         self.columns_ = np.concatenate(kept)
         self.idf_ = np.concatenate(weights).astype(np.float32)
-        return self._weighed(*counted)
+        return self._rows([self._weighed(blocks) for blocks in counted])
 
     def fit(self, texts: Sequence[str]) -> Self:
         """As `fit_transform`, for the vectorizer alone."""
@@ -64,15 +58,33 @@ class NGrams:
 
     def transform(self, texts: Sequence[str]) -> csr_array:
         """float32 [n, v], each of the two blocks of a row of unit length or empty."""
-        return self._weighed(*self._counted(texts))
+        return self._rows([self.weights(text) for text in texts])
 
-    def _weighed(self, words: csr_array, characters: csr_array) -> csr_array:
+    def weights(self, text: str) -> tuple[IntArray, FloatArray]:
+        """The row of one text: places in `columns_`, ascending within each block, and their weights."""
+        return self._weighed(_counted(text))
+
+    def times(self, texts: Sequence[str], matrix: FloatArray) -> FloatArray:
+        """`transform(texts) @ matrix`, [n, k]; for a single text without what a sparse matrix costs to set up."""
+        if len(texts) == 1:
+            places, values = self.weights(texts[0])
+            row: FloatArray = (values @ matrix[places])[None, :]
+            return row
+        product: FloatArray = self.transform(texts) @ matrix
+        return product
+
+    def _weighed(self, blocks: Sequence[Counted]) -> tuple[IntArray, FloatArray]:
         split = self.words_
-        blocks = [
-            _weighted(words, self.columns_[:split], self.idf_[:split]),
-            _weighted(characters, self.columns_[split:], self.idf_[split:]),
-        ]
-        return csr_array(hstack(blocks, format="csr"))
+        words = _weights(*blocks[0], columns=self.columns_[:split], idf=self.idf_[:split])
+        letters = _weights(*blocks[1], columns=self.columns_[split:], idf=self.idf_[split:])
+        return np.concatenate([words[0], letters[0] + split]), np.concatenate([words[1], letters[1]])
+
+    def _rows(self, rows: Sequence[tuple[IntArray, FloatArray]]) -> csr_array:
+        ends = np.cumsum([0, *(len(places) for places, _ in rows)])
+        places = np.concatenate([np.zeros(0, np.intp), *(places for places, _ in rows)])
+        values = np.concatenate([np.zeros(0, np.float32), *(values for _, values in rows)])
+        matrix: csr_array = csr_array((values, places, ends), shape=(len(rows), len(self.columns_)))
+        return matrix
 
     def pieces(self, text: str) -> tuple[list[tuple[Part, str]], csr_array]:
         """The words of a text by name, and what each holds of its row: float32 [pieces, v], adding up to `transform`.
@@ -80,18 +92,32 @@ class NGrams:
         Words and pairs of words stand by themselves, character n-grams with the word in which they are. Names are as
         the text is read: small letters, and 0 for any digit.
         """
-        words, characters = self._hashing
-        shown = _shown(text)
-        spelt = Counter(shown.split())
-        said = Counter(words.build_analyzer()(shown))
-        spelling = characters.build_analyzer()
-        whole, split = self.transform([text]).toarray()[0], self.words_
-        blocks = [
-            _shared([[name] * count for name, count in said.items()], self.columns_[:split], whole[:split]),
-            _shared([spelling(name) * count for name, count in spelt.items()], self.columns_[split:], whole[split:]),
+        said, spelt = Counter(said_in(shown(text))), Counter(spelt_in(shown(text)))
+        whole = self.transform([text]).toarray()[0]
+        rows = [
+            *self._shared(said, words_of, whole, first=0),
+            *self._shared(spelt, letters_of, whole, first=self.words_),
         ]
         named: list[tuple[Part, str]] = [*(("word", name) for name in said), *(("letters", name) for name in spelt)]
-        return named, csr_array(block_diag(blocks, format="csr"))
+        return named, self._rows(rows)
+
+    def _shared(
+        self, names: Mapping[str, int], hashed: Callable[[Sequence[str]], Hashes], whole: FloatArray, *, first: int
+    ) -> list[tuple[IntArray, FloatArray]]:
+        """The weights `whole` [v] of a text's n-grams, split between the named pieces that hold them, a row each.
+
+        names: how often the text has each. An n-gram that several hold is split by how often each does.
+        """
+        columns = self.columns_[: self.words_] if first == 0 else self.columns_[first:]
+        held = []
+        for name, count in names.items():
+            hashes, often = np.unique(hashed([name]), return_counts=True)
+            places, known = _placed(hashes, columns)
+            held.append((places + first, count * often[known]))
+        of_all = np.zeros(len(whole))
+        for places, often in held:
+            of_all[places] += often
+        return [(places, (often / of_all[places] * whole[places]).astype(np.float32)) for places, often in held]
 
     def state(self) -> Mapping[str, FloatArray]:
         """As float32 tensors: `columns` [v] (exact, they are below 2**24), `idf` [v], `words` [1]."""
@@ -109,64 +135,27 @@ class NGrams:
         self.columns_, self.idf_, self.words_ = columns.astype(np.int64), idf, int(words[0])
         return self
 
-    def _counted(self, texts: Sequence[str]) -> tuple[csr_array, csr_array]:
-        shown = [_shown(text) for text in texts]
-        words, characters = self._hashing
-        return words.transform(shown), characters.transform(shown)
 
-    @cached_property
-    def _hashing(self) -> tuple[Any, Any]:
-        from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415 - a second that only use should pay
-
-        common = {"n_features": BUCKETS, "alternate_sign": False, "norm": None, "dtype": np.float32, "lowercase": False}
-        return (
-            HashingVectorizer(ngram_range=(1, 2), token_pattern=WORD, **common),
-            HashingVectorizer(analyzer="char_wb", ngram_range=(3, 6), **common),
-        )
+def _counted(text: str) -> tuple[Counted, Counted]:
+    """The words and the letters of a text."""
+    readable = shown(text)
+    found = words_of(said_in(readable)), letters_of(spelt_in(readable))
+    words, letters = (np.unique(hashes, return_counts=True) for hashes in found)
+    return words, letters
 
 
-def _shown(text: str) -> str:
-    """As n-grams are taken from it."""
-    return DIGIT.sub("0", text[:MOST_CHARACTERS].lower())
-
-
-def _shared(held: Sequence[Sequence[str]], columns: npt.NDArray[np.int64], whole: FloatArray) -> csr_array:
-    """The weights `whole` [v] of a text's n-grams, split between the pieces that hold them: float32 [pieces, v].
-
-    held: the n-grams of each piece, as often as the text has them. One that several pieces hold is split by how often
-    each does.
-    """
-    from sklearn.feature_extraction import FeatureHasher  # noqa: PLC0415 - as below
-
-    if not held:
-        return _rows(whole[:0], (np.arange(0), np.arange(0)), shape=(0, len(columns)))
-    hasher = FeatureHasher(n_features=BUCKETS, input_type="string", alternate_sign=False, dtype=np.float32)
-    counts = csr_array(hasher.transform(held))
-    rows, place, known = _placed(counts, columns)
-    often = counts.data[known]
-    share = often / np.bincount(place, weights=often, minlength=len(columns))[place]
-    return _rows((share * whole[place]).astype(np.float32), (rows, place), shape=(len(held), len(columns)))
-
-
-def _placed(counts: csr_array, columns: npt.NDArray[np.int64]) -> tuple[IntArray, IntArray, npt.NDArray[np.bool_]]:
-    """Row and place in `columns` of each count whose hash is known, and which those are."""
-    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+def _placed(hashes: Hashes, columns: Hashes) -> tuple[IntArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """The places in `columns` of those hashes that are known, and which these are."""
     if not len(columns):
-        return rows[:0], rows[:0], np.zeros(len(rows), dtype=np.bool_)
-    place = np.minimum(np.searchsorted(columns, counts.indices), len(columns) - 1)
-    known = columns[place] == counts.indices
-    return rows[known], place[known], known
+        return np.zeros(0, dtype=np.intp), np.zeros(len(hashes), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(columns, hashes), len(columns) - 1)
+    known = columns[places] == hashes
+    return places[known], known
 
 
-def _weighted(counts: csr_array, columns: npt.NDArray[np.int64], idf: FloatArray) -> csr_array:
-    """The known columns of `counts`, as (1 + log count) idf, rows scaled to unit length."""
-    rows, place, known = _placed(counts, columns)
-    values = (1 + np.log(counts.data[known])) * idf[place]
-    length = np.sqrt(np.bincount(rows, weights=values**2, minlength=counts.shape[0]))
-    values = (values / length[rows]).astype(np.float32)
-    return _rows(values, (rows, place), shape=(counts.shape[0], len(columns)))
-
-
-def _rows(values: FloatArray, where: tuple[IntArray, IntArray], *, shape: tuple[int, int]) -> csr_array:
-    rows: csr_array = csr_array((values, where), shape=shape)
-    return rows
+def _weights(hashes: Hashes, counts: IntArray, *, columns: Hashes, idf: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Places of the known hashes, and (1 + log count) idf scaled to unit length."""
+    places, known = _placed(hashes, columns)
+    values = (1 + np.log(counts[known])) * idf[places]
+    length = np.sqrt(values @ values)
+    return places, (values / length if length else values).astype(np.float32)

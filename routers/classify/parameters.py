@@ -36,19 +36,20 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
     """Raise unless the kind of that name takes the parameters, by their names and by the types that it states.
 
     Raises:
-        TrainingError: a name that it does not know or a value of another type or range, one line each.
+        TrainingError: a name that it does not know or lacks, or a value of another type or range, one line each.
         UnknownClassifier: no such kind.
     """
-    if not parameters:
-        classifier_kind(name)
-        return
     signature = inspect.signature(classifier_kind(name), eval_str=True)
     known = {
         parameter.name: parameter.annotation
         for parameter in signature.parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    problems: list[str] = []
+    problems = [
+        f"classifier {name!r} needs the parameter {key!r}"
+        for key in known
+        if key not in parameters and signature.parameters[key].default is inspect.Parameter.empty
+    ]
     for key, value in parameters.items():
         if key in known:
             problems += _refused(f"classifier {name!r}: parameter {key!r}", value, known[key])

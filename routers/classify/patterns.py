@@ -30,14 +30,25 @@ TOO_MANY = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A pattern and how much of a text it is shown, in characters."""
+    """A pattern and how much of a text it is shown, in characters.
+
+    written: as it stands in the configuration, empty for keywords.
+    """
 
     pattern: re.Pattern[str]
     characters: int
+    written: str = ""
 
     def found_in(self, text: str) -> bool:
         """Whether it matches anywhere in what it is shown."""
         return self.pattern.search(text, 0, self.characters) is not None
+
+    def named(self, text: str) -> str | None:
+        """What of it is in a text, for people; None where it does not match."""
+        found = self.pattern.search(text, 0, self.characters)
+        if found is None:
+            return None
+        return f"pattern {_cut(self.written)}" if self.written else f"keyword {_shown(found[0])}"
 
 
 def keywords(words: Sequence[str]) -> Expression:
@@ -68,7 +79,7 @@ def expression(written: str) -> Expression:
         raise ValueError(f"pattern {_shown(written)} matches the empty text, so every query; have it ask for something")
     for characters in LENGTHS:
         if math.log(characters) + _ways(parsed, characters) <= math.log(MOST_STEPS):
-            return Expression(pattern, characters)
+            return Expression(pattern, characters, written)
     raise ValueError(
         f"pattern {_shown(written)} has too many ways to match and could take forever; leave out repeats within "
         "repeats, as in '(a+)+', and give others a bound, as in '.{0,40}'"
@@ -76,7 +87,11 @@ def expression(written: str) -> Expression:
 
 
 def _shown(written: str) -> str:
-    return repr(written if len(written) <= MOST_SHOWN else f"{written[:MOST_SHOWN]}...")
+    return repr(_cut(written))
+
+
+def _cut(written: str) -> str:
+    return written if len(written) <= MOST_SHOWN else f"{written[:MOST_SHOWN]}..."
 
 
 def _ways(parsed: Any, characters: int) -> float:

@@ -4,13 +4,15 @@ RouterRetriever (arXiv 2409.02685, algorithm 1) with every category as the sourc
 grouping, k-means and the rules are those of `routers.pilots`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from routers.calibrate import softmax
+from routers.calibrate import IntArray, softmax
+from routers.classify.contribution import Contribution, whatever_the_text
 from routers.classify.protocol import State
 from routers.embedding.layered import layered
 from routers.embedding.protocol import Embedder, FloatArray
@@ -34,6 +36,11 @@ class PilotClassifier:
     classes_: tuple[str, ...]
     library_: PilotLibrary
 
+    unit: Literal["logit", "score"] = "logit"
+
+    signals = ("score", "nearness")
+    """The largest probability, uncalibrated, and the cosine to the nearest centroid of all."""
+
     def __init__(
         self,
         embedder: Embedder,
@@ -56,22 +63,44 @@ class PilotClassifier:
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
         """Find the centroids; raises TrainingError when every category is smaller than `smallest`."""
         self.classes_ = tuple(sorted(set(labels)))
-        won = np.array([[label == name for name in self.classes_] for label in labels], dtype=np.float64)
-        pilots = learn_pilots(
-            self._embedder.embed(texts),
-            won,
-            experts=self.classes_,
-            sources=labels,
-            k=self._k,
-            smallest=self._smallest,
-        )
-        return self._with(pilots)
+        return self._learned(self._embedder.embed(texts), labels)
+
+    def cross_read(self, texts: Sequence[str], labels: Sequence[str], fold: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Fit, and give each text's logits and evidence by the centroids of the other folds.
+
+        Exactly what fits without the folds would give; a category of one fold alone has no centroids there.
+        """
+        self.classes_ = tuple(sorted(set(labels)))
+        vectors = self._embedder.embed(texts)
+        logits = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
+        evidence = np.empty((len(texts), len(self.signals)), dtype=np.float32)
+        for number in np.unique(fold):
+            others, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            self._learned(vectors[others], [labels[row] for row in others.tolist()])
+            logits[held], evidence[held] = self._seen(vectors[held])
+        self._learned(vectors, labels)
+        return logits, evidence
+
+    def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
+        return self._seen(self._embedder.embed(texts))
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], uncalibrated."""
-        logits = np.full((len(texts), len(self.classes_)), self._scale * UNLIKE, dtype=np.float32)
-        logits[:, self._places] = self._scale * self.library_.source_scores(self._embedder.embed(texts))
-        return logits
+        return self.read(texts)[0]
+
+    def explain(self, text: str, categories: Sequence[str]) -> tuple[Contribution, ...]:
+        """What each centroid of these categories adds, and what a category without any has instead."""
+        without = [0.0 if name in self.library_.sources else self._scale * UNLIKE for name in categories]
+        added, alike = self.library_.source_parts(self._embedder.embed([text])[0])
+        seen: Counter[str] = Counter()
+        parts = [whatever_the_text(np.array(without))]
+        for pilot, share, likeness in zip(self.library_.pilots, added, alike, strict=True):
+            seen[pilot.source] += 1
+            name = f"pilot {seen[pilot.source]} of {pilot.source}, {pilot.count} examples, likeness {likeness:.2f}"
+            values = [float(self._scale * share) if pilot.source == category else 0.0 for category in categories]
+            parts += [Contribution("pilot", name, tuple(values))] if any(values) else []
+        return tuple(parts)
 
     def posterior(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, n_categories], rows sum to 1, uncalibrated."""
@@ -117,6 +146,20 @@ class PilotClassifier:
         rows = zip(columns.astype(int), centroids, counts.astype(int), strict=True)
         return self._with(
             tuple(Pilot(classes[column], classes[column], row, int(count)) for column, row, count in rows)
+        )
+
+    def _learned(self, vectors: FloatArray, labels: Sequence[str]) -> Self:
+        """Find the centroids of these examples among the classes that are known."""
+        won = np.array([[label == name for name in self.classes_] for label in labels], dtype=np.float64)
+        pilots = learn_pilots(vectors, won, experts=self.classes_, sources=labels, k=self._k, smallest=self._smallest)
+        return self._with(pilots)
+
+    def _seen(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Logits and evidence of queries [n, dim]."""
+        logits = np.full((len(vectors), len(self.classes_)), self._scale * UNLIKE, dtype=np.float32)
+        logits[:, self._places] = self._scale * self.library_.source_scores(vectors)
+        return logits, np.stack([softmax(logits).max(axis=1), self.library_.likeness(vectors)], axis=1).astype(
+            np.float32
         )
 
     def _with(self, pilots: tuple[Pilot, ...]) -> Self:

@@ -6,11 +6,11 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from routers.calibrate import IntArray
+from routers.calibrate import IntArray, Probabilities
 from routers.classify.contribution import Contribution
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State"]
+__all__ = ["CategoryClassifier", "CrossFitted", "Evident", "Explained", "State", "Stated", "stated_by"]
 
 State = Mapping[str, npt.NDArray[np.float32]]
 """A fitted classifier as named tensors, ready for a safetensors file."""
@@ -78,7 +78,8 @@ class Evident(Protocol):
 class Explained(Protocol):
     """A classifier that can say what its answer is made of.
 
-    unit: what the contributions add up to, the logit itself or a score that the logit is a rising function of.
+    unit: what the contributions add up to, the logit itself or a score of which, among the categories of one text, the
+    logit is a rising function.
     """
 
     unit: Literal["logit", "score"]
@@ -86,3 +87,17 @@ class Explained(Protocol):
     def explain(self, text: str, categories: Sequence[str]) -> Sequence[Contribution]:
         """Parts whose values add up to the score of each of these categories, in any order; at least one."""
         ...
+
+
+@runtime_checkable
+class Stated(Protocol):
+    """A classifier that people told some answers, with their probabilities: calibration leaves these alone."""
+
+    def stated(self, texts: Sequence[str]) -> Probabilities:
+        """float64 [n, n_categories]: the posterior where it was told, rows of NaN where it was not."""
+        ...
+
+
+def stated_by(classifier: CategoryClassifier, texts: Sequence[str]) -> Probabilities | None:
+    """What a classifier was told of these texts; None for one that is told nothing."""
+    return classifier.stated(texts) if isinstance(classifier, Stated) else None

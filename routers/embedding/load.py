@@ -1,10 +1,10 @@
 """From the name of an embedder in the configuration to the embedder. Light to import; loading is what is heavy."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from routers.embedding.engine import Engine, embedder_of
 from routers.embedding.protocol import Embedder
 from routers.errors import WeightsError
 from routers.importing import load_name
@@ -16,16 +16,19 @@ MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
 """Weights, configuration and vocabulary: what shapes the vectors."""
 
 OTHER_ENGINES = frozenset({"onnx", "openvino"})
-"""Folders that hold the same model for engines that we do not use."""
+"""Folders that hold the same model made for an engine by others; we make our own, of the weights we know."""
 
 
-def load_embedder(name: str, *, folder: Path, max_tokens: int = 256) -> Embedder:
+def load_embedder(
+    name: str, *, folder: Path, max_tokens: int = 256, engine: Engine = "torch", cache: Path | None = None
+) -> Embedder:
     """The embedder of that name: a packaged alias, else a path that exists, else a hub id.
 
-    folder: where relative paths start. max_tokens: where longer texts are cut.
+    folder: where relative paths start. max_tokens: where longer texts are cut. engine, cache: see
+    `routers.embedding.engine`.
 
     Raises:
-        WeightsError: there is no such model, or its weights are not the ones we know.
+        WeightsError: there is no such model, its weights are not the ones we know, or the engine cannot run it.
     """
     path = folder / Path(name).expanduser()
     if name in aliases("embedder"):
@@ -37,29 +40,19 @@ def load_embedder(name: str, *, folder: Path, max_tokens: int = 256) -> Embedder
     else:
         model = _downloaded(name)
         identity = _identity(model)
-    embedder: Embedder = _heavy("routers.embedding.sentence:SentenceEmbedder")(
-        model, identity=identity, max_tokens=max_tokens
-    )
-    return embedder
+    return embedder_of(model, identity=identity, max_tokens=max_tokens, engine=engine, cache=cache)
 
 
 def _downloaded(name: str) -> Path:
     try:
-        model: Path = _heavy("routers.embedding.hub:download")(name, patterns=MODEL_FILES)
+        model: Path = load_name("routers.embedding.hub:download")(name, patterns=MODEL_FILES)
+    except ImportError as error:
+        raise WeightsError(
+            f"models of a hub need its client ({error}); run 'pip install expert-orchestrator[embed]'"
+        ) from error
     except WeightsError as error:
         raise WeightsError(f"{error}; {_choices()}") from error
     return model
-
-
-def _heavy(name: str) -> Callable[..., Any]:
-    """An object of a module that takes seconds to import, which only a process that embeds should pay."""
-    try:
-        loaded: Callable[..., Any] = load_name(name)
-    except ImportError as error:
-        raise WeightsError(
-            f"embedders need sentence-transformers ({error}); run 'pip install expert-orchestrator[embed]'"
-        ) from error
-    return loaded
 
 
 def _choices() -> str:

@@ -14,15 +14,13 @@ from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
 
-from routers.embedding.layers import encode_layers, encoder_of
+from routers.embedding.layers import Views, encode_layers, encoder_of
 from routers.embedding.protocol import Embedder, FloatArray
+from routers.embedding.text import tokenizable
 from routers.embedding.turns import Turns
 from routers.errors import WeightsError
 
-__all__ = ["LayeredEmbedder", "SentenceEmbedder"]
-
-CHARACTERS_PER_TOKEN = 32
-"""Text beyond so many characters per allowed token is not even tokenized: a megabyte would take a second."""
+__all__ = ["LayeredEmbedder", "SentenceEmbedder", "opened"]
 
 MOST_THREADS = 4
 
@@ -38,9 +36,8 @@ class SentenceEmbedder:
     """
 
     def __init__(self, folder: Path, *, identity: str, max_tokens: int = 256, device: str = "cpu") -> None:
-        self._model = _opened(folder, device)
+        self._model = opened(folder, device=device)
         self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
-        self._max_characters = self._model.max_seq_length * CHARACTERS_PER_TOKEN
         self._one = Turns()
         self._threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
         self.fingerprint = f"{identity}:{self._model.max_seq_length}"
@@ -67,24 +64,23 @@ class SentenceEmbedder:
         return self if encoder_of(self._model) is None else LayeredEmbedder(self)
 
     def embed_layers(self, texts: Sequence[str]) -> FloatArray:
-        """float32 [n, views, dim], blocks L2-normalised. Blocking."""
+        """float32 [n, views, dim], blocks L2-normalised. Blocking; for a model that has layers."""
         with self._one:
             torch.set_num_threads(self._threads)
-            return encode_layers(self._model, [self._tokenizable(text) for text in texts], tokenize=self._tokenized)
+            readable = [self._tokenizable(text) for text in texts]
+            return encode_layers(Views(self._model), readable, tokenize=self._tokenized, dim=self.dim)
 
     def _tokenized(self, texts: list[str]) -> dict[str, torch.Tensor]:
-        return dict(
-            self._model.tokenizer(
-                texts, padding=True, truncation=True, max_length=self._model.max_seq_length, return_tensors="pt"
-            )
+        features = self._model.tokenizer(
+            texts, padding=True, truncation=True, max_length=self._model.max_seq_length, return_tensors="pt"
         )
+        return {name: tensor.to(self._model.device) for name, tensor in features.items()}
 
     def _tokenizable(self, text: str) -> str:
-        """The part that can count, without lone surrogates, which the tokenizer refuses."""
-        return text[: self._max_characters].encode("utf-8", "replace").decode("utf-8")
+        return tokenizable(text, max_tokens=self._model.max_seq_length)
 
 
-def _opened(folder: Path, device: str) -> SentenceTransformer:
+def opened(folder: Path, *, device: str = "cpu") -> SentenceTransformer:
     """The model of a folder; only safetensors are read, since the older format is a pickle."""
     try:
         with _without_progress_bars():

@@ -18,12 +18,13 @@ from routers.examples import same_text
 from routers.fusion.extraction import short_answer
 from routers.fusion.learn import FEWEST, Lesson, fuse_columns
 from routers.fusion.reliability import effective_options
-from routers.fusion.votes import Ints, ballots_of
-from routers.mapping.graded import FusedGrade, Graded
+from routers.fusion.votes import Ints, ballots_of, speakers
+from routers.mapping.graded import FusedGrade, Grade, Graded
 from routers.mapping.outcomes import FuseColumn
+from routers.mapping.plan import Plan
 from routers.mapping.shrinkage import Reals
 
-__all__ = ["ENOUGH", "candidates", "verdict_name"]
+__all__ = ["ENOUGH", "candidates", "grade_of", "verdict_name"]
 
 FOLDS = 5
 ENOUGH = 20
@@ -54,6 +55,22 @@ def candidates(
     categories: of each line [n]. scores: 0 to 1, [n, e], NaN where an expert was not graded.
     """
     return [*_votes(lines, categories, experts, scores, most=most, seed=seed), *_verdicts(lines, most=most)]
+
+
+def grade_of(plan: Plan, outcomes: Mapping[str, Grade], fused: Sequence[FusedGrade] = ()) -> Grade | None:
+    """How a plan would have done on a query that was graded; None where that is not recorded."""
+    if plan.kind == "single":
+        return outcomes.get(plan.experts[0])
+    if not plan.weights:
+        same = (one for one in fused if (set(one.experts), one.verdict) == (set(plan.experts), plan.verdict))
+        return next((one.grade for one in same), None)
+    grades = [outcomes[expert] for expert in plan.experts if expert in outcomes]
+    answers = [short_answer(grade.answer) for grade in grades if grade.answer is not None]
+    if len(answers) < len(plan.experts):
+        return None
+    winner = grades[int(speakers(ballots_of([answers]), np.array(plan.weights))[0])]
+    costs = [grade.cost_usd for grade in grades if grade.cost_usd is not None]
+    return replace(winner, cost_usd=sum(costs) if len(costs) == len(grades) else None)
 
 
 def verdict_name(fused: FusedGrade) -> str:

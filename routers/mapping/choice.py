@@ -27,7 +27,7 @@ from routers.mapping.scores import (
 )
 from routers.mapping.shrinkage import Reals
 
-__all__ = ["Choice", "Sizes", "choose"]
+__all__ = ["Choice", "Sizes", "choose", "limits_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -74,7 +74,9 @@ def choose(
         value=np.zeros((len(outcomes.categories), len(outcomes.columns))),
         members=outcomes.members,
         cost=prices,
-        limits=_limits(outcomes, sizes, budget),
+        limits=limits_of(
+            budget, sizes, shares=outcomes.shares, members=outcomes.members, costs=category_costs(outcomes)
+        ),
     )
     reference = best_single(outcomes, allowed=_affordable(shell, experts), prices=prices)
     if confidence is None:
@@ -100,11 +102,15 @@ def _prices(outcomes: Outcomes, sizes: Sizes) -> Reals | None:
     return np.tile(outcomes.members @ sizes.active, (len(outcomes.categories), 1))
 
 
-def _limits(outcomes: Outcomes, sizes: Sizes, budget: Budget) -> list[Limit]:
-    """Those that the budget sets, hosting first; raises TrainingError where what it limits is not known."""
-    shares, members = outcomes.shares[:, None], outcomes.members
-    nowhere, nothing = np.zeros((len(outcomes.categories), len(members))), np.zeros(members.shape[1])
-    costs = category_costs(outcomes)
+def limits_of(
+    budget: Budget, sizes: Sizes, *, shares: Reals, members: npt.NDArray[np.bool_], costs: Reals | None
+) -> list[Limit]:
+    """Those that a budget sets, hosting first; raises TrainingError where what it limits is not known.
+
+    shares: [c]. members: [k, e]. costs: in USD, [c, k].
+    """
+    nowhere, nothing = np.zeros((len(shares), len(members))), np.zeros(members.shape[1])
+    shares = shares[:, None]
     limits = []
     if budget.hosted_params_b is not None and sizes.hosted is not None:
         limits.append(Limit("hosted_params_b", budget.hosted_params_b, of_choice=nowhere, of_hosting=sizes.hosted))

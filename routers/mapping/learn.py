@@ -81,6 +81,7 @@ def learn_mapping(
         frontier=_frontier(outcomes, choice, hosted),
         cells=_cells(outcomes, choice),
         fallbacks=fallbacks,
+        shares=dict(zip(outcomes.categories, outcomes.shares.tolist(), strict=True)),
         proven=choice.solution.proven,
     )
 

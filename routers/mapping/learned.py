@@ -79,7 +79,8 @@ class LearnedMapping(_Value):
     hosted experts, the best first; general_ranking: for categories that were not learned, led by the best single one
     if the budget lets it be hosted. frontier: mappings by rising cost, the last one the best that the budget allows;
     cost_unit: None where no costs were known, and it is the only one. cells: by category and column. fallbacks: at most
-    so many after the chosen expert. proven: false where time ran out before the mapping was known to be the best.
+    so many after the chosen expert. shares: by category, its part of the traffic; empty in mappings that were stored
+    without. proven: false where time ran out before the mapping was known to be the best.
     """
 
     format: Literal[1] = FORMAT
@@ -97,6 +98,7 @@ class LearnedMapping(_Value):
     frontier: tuple[Step, ...] = Field(min_length=1)
     cells: dict[str, dict[str, Cell]]
     fallbacks: Annotated[int, Field(ge=0)] = 8
+    shares: dict[str, Amount] = Field(default_factory=dict)
     proven: bool = True
 
     @property
@@ -229,6 +231,8 @@ class LearnedMapping(_Value):
             raise ValueError("ranking, cells and the first mapping of the frontier differ in their categories")
         if any(set(step.changes) - set(self.ranking) for step in self.frontier):
             raise ValueError("the frontier has categories that are not ranked")
+        if self.shares and set(self.shares) != set(self.ranking):
+            raise ValueError("ranking and shares differ in their categories")
         if any(set(row) - known for row in self.cells.values()):
             raise ValueError("cells of unknown experts")
         for name, fused in self.fused.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import load
-from orchestrator.embedders import Embedders
+from orchestrator.engine import embedders_of
 from orchestrator.training import why_train
 from tests.cli.test_verbs import Done, orchestrator
 
@@ -183,7 +183,7 @@ def test_serving_trains_again_when_the_grades_or_the_budget_change(folder: Path)
 
     def why() -> str:
         config = load(folder / "experts.yaml", environment={}).config
-        return why_train(config, Embedders(config.folder).load)
+        return why_train(config, embedders_of(config).load)
 
     scores = "routing: {scores: grades.jsonl}\n"
     assert orchestrator("train", cwd=folder).returncode == 0

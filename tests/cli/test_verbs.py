@@ -69,7 +69,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_verb(folder: Path) -> None:
     """And says in a line what each does."""
     shown = orchestrator("--help", cwd=folder)
-    for verb in ("serve", "ask", "route", "train", "mapping", "check", "experts", "schema", "mcp", "prepare", "eval"):
+    verbs = "serve ask route train mapping check experts schema mcp prepare usage eval"
+    for verb in verbs.split():
         assert f" {verb} " in shown.stdout
     assert shown.returncode == 0
 
@@ -140,6 +141,7 @@ def test_training_reports_what_it_knows(trained: Path) -> None:
     assert (report["examples"], report["folds"], report["seed"]) == (8, 4, 0)
     assert sorted(path.name for path in (trained / "artifacts/router").iterdir()) == [
         "classifier.safetensors",
+        "lessons.json",
         "manifest.json",
     ]
 

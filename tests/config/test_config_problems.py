@@ -7,7 +7,9 @@ import pytest
 from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
-TOP_KEYS = "(known: budget, categories, embedder, experts, fusion, general, launch, routing, serve, version"
+TOP_KEYS = (
+    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, usage, version"
+)
 VLLM_KEYS = (
     "(known: active_params_b, adapter, api_key, base, connect_timeout_s, cost, description, kind, model, "
     "read_timeout_s, replicas, sleep, system"
@@ -415,8 +417,8 @@ fusion: {max_drafts: 1}
         [
             "9:19: fusion.verdict: 't' is of kind 'mcp' and cannot write a verdict",
             (
-                "10:23: routing.classifier: unknown classifier 'linar' (known: kernel, linear, nearest, pilots, rules; "
-                "did you mean 'linear'?)"
+                "10:23: routing.classifier: unknown classifier 'linar' (known: cascade, kernel, linear, llm, nearest, "
+                "pilots, rules; did you mean 'linear'?)"
             ),
         ],
         id="verdict by a tool, unknown classifier",

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from safetensors.numpy import save as save_tensors
 
-from routers.artifact import TENSORS, load, read_manifest, save
+from routers.artifact import LESSONS, TENSORS, load, read_manifest, save
 from routers.embedding import Embedder
 from routers.errors import ArtifactError
 from routers.examples import Example
-from routers.manifest import MANIFEST, sealed
+from routers.manifest import FORMAT, MANIFEST, sealed
 from routers.train import train
 from routers.trained import Trained
 from routers.weights import file_sha256
@@ -63,7 +63,7 @@ def test_manifest_tells_what_the_router_is(folder: Path, trained: Trained, embed
     assert (manifest.embedder.name, manifest.embedder.dim) == ("minilm", 384)
     assert manifest.embedder.fingerprint == embedder.fingerprint
     assert manifest.categories == trained.router.categories
-    assert manifest.files == {TENSORS: file_sha256(folder / TENSORS)}
+    assert manifest.files == {name: file_sha256(folder / name) for name in (TENSORS, LESSONS)}
     assert {"python", "numpy", "scikit-learn", "safetensors"} <= manifest.versions.keys()
 
 
@@ -186,7 +186,7 @@ TAMPERING: dict[str, tuple[Callable[[Path], None], str]] = {
         edit(seal=True, classifier={"kind": "linear", "parameters": {"depth": 3}}),
         "depth",
     ),
-    "format of another version": (edit(seal=True, format=2), MANIFEST),
+    "format of another version": (edit(seal=True, format=FORMAT + 1), MANIFEST),
     "manifest truncated": (truncate(MANIFEST), MANIFEST),
     "manifest removed": (remove(MANIFEST), MANIFEST),
     "manifest a list": (write(MANIFEST, "[]"), MANIFEST),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from routers.artifact import MAPPING, TENSORS, load, load_mapping, read_manifest, save
+from routers.artifact import LESSONS, MAPPING, TENSORS, load, load_mapping, read_manifest, save
 from routers.embedding import Embedder
 from routers.errors import ArtifactError
 from routers.manifest import MANIFEST, sealed
@@ -36,7 +36,7 @@ def test_the_mapping_comes_back_as_it_was(folder: Path, embedder: Embedder) -> N
     assert load_mapping(folder) == learned_mapping()
     load(folder, embedder=embedder)
     manifest = read_manifest(folder)
-    assert manifest.files == {name: file_sha256(folder / name) for name in (TENSORS, MAPPING)}
+    assert manifest.files == {name: file_sha256(folder / name) for name in (TENSORS, MAPPING, LESSONS)}
     assert manifest.mapping is not None
     assert (manifest.mapping.data_sha256, manifest.mapping.active_params_b) == ("d" * 64, {"dear": 8.0})
     assert manifest.mapping.budget == learned_mapping().budget
@@ -46,7 +46,7 @@ def test_a_router_without_a_mapping_says_so(folder: Path, trained: Trained) -> N
     """Ours: and saving one over a router that had a mapping leaves none behind."""
     save(trained, folder, embedder="minilm")
     assert load_mapping(folder) is None
-    assert sorted(path.name for path in folder.iterdir()) == [TENSORS, MANIFEST]
+    assert sorted(path.name for path in folder.iterdir()) == [TENSORS, LESSONS, MANIFEST]
     assert read_manifest(folder).mapping is None
 
 

@@ -1,13 +1,16 @@
 """Fuse plans from recorded answers: who gets one, that no luck is served, and that no true gain gives none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from routers.fusion.recorded import candidates, verdict_name
+from routers.fusion.recorded import candidates, grade_of, verdict_name
 from routers.mapping.graded import FusedGrade, Grade, Graded
 from routers.mapping.harm import SURE_ENOUGH
 from routers.mapping.learn import learn_mapping
 from routers.mapping.learned import LearnedMapping
+from routers.mapping.plan import Plan
 from routers.mapping.shrinkage import Reals
 
 EXPERTS = ("ann", "bob", "cyd", "dan")
@@ -159,3 +162,16 @@ def test_without_a_true_gain_at_most_the_stated_share_is_fused(kinds: tuple[str,
         plans = learned(graded, seed=seed).plans
         fused += [plans[f"c{number}"].kind == "fuse" for number in range(0, 10, len(kinds))]
     assert np.mean(fused) <= share
+
+
+def test_a_plan_is_graded_by_what_was_recorded() -> None:
+    """Specified: one expert, a vote that is replayed at the cost of all drafts, or a verdict that was graded itself."""
+    one = line(0, "sums", ["41", "42.", "Answer: 42"], [0.0, 1.0, 1.0])
+    verdict = FusedGrade(experts=("bob", "ann"), verdict="dan", grade=Grade(0.5, 0.01))
+    vote = Plan(kind="fuse", experts=("ann", "cyd", "bob"), weights=(1.5, 1.0, 0.9))
+    assert grade_of(Plan(kind="single", experts=("ann", "bob")), one.outcomes) == Grade(0.0, 0.001, "41")
+    assert grade_of(vote, one.outcomes) == Grade(1.0, 0.001 + 0.001 + 0.001, "Answer: 42")
+    assert grade_of(vote, {**one.outcomes, "bob": Grade(1.0)}) is None
+    written = Plan(kind="fuse", experts=("ann", "bob"), verdict="dan")
+    assert grade_of(written, one.outcomes, (verdict,)) == Grade(0.5, 0.01)
+    assert grade_of(replace(written, verdict=None), one.outcomes, (verdict,)) is None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.testing import WordEmbedder, check_classifier
 from routers.classify import classifier_kind
+from routers.classify.contribution import total
 from routers.classify.nearest import NearestClassifier
 from routers.embedding import Embedder, FloatArray
 from routers.examples import Example
@@ -53,6 +54,35 @@ def test_all_that_are_as_near_as_the_last_one_vote() -> None:
     assert fitted.posterior(["0"])[0].tolist() == pytest.approx([0.5, 0.5])
 
 
+def test_each_vote_is_named_and_they_add_up_to_the_score() -> None:
+    """By category and number in the order of learning; what nobody voted for is the same for any text."""
+    fitted = NearestClassifier(Line(), k=3, sharpness=10, smoothing=1).fit(
+        ["0", "30", "60", "170"], ["a", "a", "b", "b"]
+    )
+    near, middle, far = (np.exp(10 * (np.cos(np.radians(angle)) - 1)) for angle in (10, 20, 50))
+    parts = fitted.explain("10", ("b", "a"))
+    assert [(part.part, part.name) for part in parts] == [
+        ("category", "the category, whatever the text"),
+        ("examples", "example 1 of a, likeness 0.98"),
+        ("examples", "example 2 of a, likeness 0.94"),
+        ("examples", "example 1 of b, likeness 0.64"),
+    ]
+    np.testing.assert_allclose(
+        [part.values for part in parts], [(0.5, 0.5), (0, near), (0, middle), (far, 0)], atol=1e-5
+    )
+    (evidence,) = fitted.read(["10"])[1]
+    assert evidence[0] == pytest.approx(near + middle + 0.5, abs=1e-5)
+    assert evidence[1] == pytest.approx(np.cos(np.radians([10, 20, 50, 160])).mean(), abs=1e-5)
+
+
+@given(st.text(max_size=60))
+def test_votes_add_up_to_what_the_logits_are_the_logarithm_of(text: str) -> None:
+    """Up to the share's denominator, which is the same for all categories."""
+    votes = np.array(total(FITTED.explain(text, FITTED.classes_)))
+    np.testing.assert_allclose(np.log(votes / votes.sum()), FITTED.logits([text])[0], atol=1e-4)
+    assert FITTED.read([text])[1][0, 0] == pytest.approx(votes.max(), rel=1e-4)
+
+
 def test_a_query_equal_to_an_example_is_its_category() -> None:
     """No distance is divided by."""
     posterior = FITTED.posterior(TEXTS)
@@ -64,17 +94,21 @@ def test_a_query_equal_to_an_example_is_its_category() -> None:
 def test_held_out_logits_are_those_of_a_fit_without_the_fold(k: int) -> None:
     """Exactly: nothing but the examples is learned."""
     fold = np.arange(len(TEXTS)) % 3
-    held_out = NearestClassifier(WordEmbedder(), k=k).cross_fitted(TEXTS, LABELS, fold)
+    held_out, evidence = NearestClassifier(WordEmbedder(), k=k).cross_read(TEXTS, LABELS, fold)
     for number in range(3):
         others, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         part = NearestClassifier(WordEmbedder(), k=k).fit([TEXTS[i] for i in others], [LABELS[i] for i in others])
-        np.testing.assert_allclose(held_out[held], part.logits([TEXTS[i] for i in held]), atol=1e-5)
+        logits, seen = part.read([TEXTS[i] for i in held])
+        np.testing.assert_allclose(held_out[held], logits, atol=1e-5)
+        np.testing.assert_allclose(evidence[held], seen, atol=1e-5)
 
 
 def test_a_category_of_one_fold_alone_gets_its_share_of_the_smoothing() -> None:
     """Finite, and never the likeliest."""
-    logits = NearestClassifier(WordEmbedder()).cross_fitted(TEXTS, LABELS, np.array([LABELS.index(x) for x in LABELS]))
+    fold = np.array([LABELS.index(x) for x in LABELS])
+    logits, evidence = NearestClassifier(WordEmbedder()).cross_read(TEXTS, LABELS, fold)
     assert np.isfinite(logits).all()
+    assert np.isfinite(evidence).all()
     assert not any(FITTED.classes_[column] == label for column, label in zip(logits.argmax(1), LABELS, strict=True))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.testing import WordEmbedder, check_classifier
 from routers.classify import classifier_kind
+from routers.classify.contribution import total
 from routers.classify.pilots import PilotClassifier
 from routers.embedding import Embedder
 from routers.errors import TrainingError
@@ -49,6 +50,50 @@ def test_rules_differ_where_a_category_has_several_centroids() -> None:
     assert (nearest >= mean - 1e-5).all()
     assert (nearest > mean + 1e-3).any()
     assert np.abs(weighted - mean).max() > 1e-4
+
+
+RULED = [
+    PilotClassifier(WordEmbedder(), k=2, smallest=2, rule=rule, similarity=similarity).fit(
+        [*TEXTS, "sing it"], [*LABELS, "sing"]
+    )
+    for rule in ("mean", "nearest", "weighted")
+    for similarity in ("dot", "cosine")
+]
+
+
+@pytest.mark.parametrize("fitted", RULED)
+@given(text=st.text(max_size=60))
+def test_what_pilots_add_sums_to_the_logits(fitted: PilotClassifier, text: str) -> None:
+    """Every rule and similarity, a category without pilots included."""
+    np.testing.assert_allclose(total(fitted.explain(text, fitted.classes_)), fitted.logits([text])[0], atol=1e-4)
+
+
+def test_each_pilot_is_named_with_its_examples() -> None:
+    """By category and number; by the rule `nearest` only the one that decided."""
+    mean, nearest = (PilotClassifier(WordEmbedder(), k=2, rule=rule).fit(TEXTS, LABELS) for rule in ("mean", "nearest"))
+    names = [part.name for part in mean.explain("boil the egg", ("boil",)) if part.part == "pilot"]
+    assert [name.split(",")[0] for name in names] == ["pilot 1 of boil", "pilot 2 of boil"]
+    assert sum(int(name.split()[4]) for name in names) == LABELS.count("boil")
+    (best,) = [part.name for part in nearest.explain("boil the egg", ("boil",)) if part.part == "pilot"]
+    assert best in names
+    assert best.endswith(f"{max(float(name.split()[-1]) for name in names):.2f}")
+
+
+@pytest.mark.parametrize("rule", ["mean", "nearest", "weighted"])
+def test_held_out_logits_and_evidence_are_those_of_a_fit_without_the_fold(rule: Rule) -> None:
+    """Exactly, and afterwards it is fitted on everything."""
+    fold = np.arange(len(TEXTS)) % 3
+    whole = PilotClassifier(WordEmbedder(), k=2, rule=rule)
+    logits, evidence = whole.cross_read(TEXTS, LABELS, fold)
+    for number in range(3):
+        others, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        part = PilotClassifier(WordEmbedder(), k=2, rule=rule)
+        part.fit([TEXTS[i] for i in others], [LABELS[i] for i in others])
+        expected, seen = part.read([TEXTS[i] for i in held])
+        np.testing.assert_allclose(logits[held], expected, atol=1e-5)
+        np.testing.assert_allclose(evidence[held], seen, atol=1e-5)
+    again = PilotClassifier(WordEmbedder(), k=2, rule=rule).fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(whole.logits(TEXTS), again.logits(TEXTS))
 
 
 def test_a_category_that_is_too_small_leaves_no_pilot_and_is_never_likely() -> None:

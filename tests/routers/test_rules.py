@@ -1,6 +1,7 @@
 """Rules: what they settle, what they leave to the inner kind, and which patterns are refused."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.testing import WordEmbedder, check_classifier
+from routers.calibrate import softmax
 from routers.classify import classifier_kind
+from routers.classify.contribution import total
 from routers.classify.kernel import KernelClassifier
 from routers.classify.kinds import seen_by
 from routers.classify.linear import LinearClassifier
 from routers.classify.patterns import expression
+from routers.classify.protocol import Explained
 from routers.classify.rules import RulesClassifier
 from routers.embedding import Embedder
 from routers.embedding.layered import views_of
@@ -78,10 +82,12 @@ def test_held_out_logits_are_those_of_the_inner_kind_but_for_what_is_settled(inn
     fold = np.arange(len(TEXTS)) % 3
     ruled = RulesClassifier(WordEmbedder(), rules={"add": {"patterns": ["sum 3$"]}}, inner=inner)
     plain = RulesClassifier(WordEmbedder(), inner=inner)
-    held_out, expected = (one.cross_fitted(TEXTS, LABELS, fold) for one in (ruled, plain))
+    (held_out, evidence), (expected, seen) = (one.cross_read(TEXTS, LABELS, fold) for one in (ruled, plain))
     settled = np.array([text.endswith("sum 3") for text in TEXTS])
     np.testing.assert_array_equal(held_out[~settled], expected[~settled])
     assert (held_out[settled].argmax(axis=1) == 0).all()
+    np.testing.assert_array_equal(evidence[~settled], seen[~settled])
+    assert (evidence[settled] == seen.max(axis=0)).all()
     if inner == "linear":
         others = np.flatnonzero(fold != 0).tolist()
         part = LinearClassifier(WordEmbedder()).fit([TEXTS[i] for i in others], [LABELS[i] for i in others])
@@ -150,8 +156,14 @@ def test_rules_of_a_category_without_examples_are_refused() -> None:
 def test_state_that_does_not_fit_is_refused() -> None:
     """ValueError, as the protocol says."""
     state = FITTED.state()
-    assert set(state) == {"inner.coef", "inner.intercept"}
-    for change in ({"coef": state["inner.coef"]}, {"inner.coef": state["inner.coef"][:, 1:]}):
+    assert set(state) == {"familiar", "inner.coef", "inner.intercept"}
+    changes = (
+        {"coef": state["inner.coef"]},
+        {"inner.coef": state["inner.coef"][:, 1:]},
+        {"familiar": np.zeros(2, dtype=np.float32)},
+        {"familiar": np.full(1, np.inf, dtype=np.float32)},
+    )
+    for change in changes:
         with pytest.raises(ValueError, match="tensor"):
             RulesClassifier(WordEmbedder()).restore(FITTED.classes_, {**state, **change})
 
@@ -178,6 +190,90 @@ def test_trains_a_router_with_certainties(examples: list[Example], minilm: Embed
     assert (routing.category, routing.confidence > 0.9) == ("cooking", True)
     kept = trained.router.classifier.parameters()
     assert kept["inner_parameters"] == KernelClassifier(minilm).parameters()
+
+
+def test_a_certainty_is_what_was_stated_whatever_the_temperature(examples: list[Example]) -> None:
+    """It is neither calibrated nor taken for a query that taught the temperature, and it passes the gate."""
+    rules = {"cooking": {"keywords": ["xyzzy"]}}
+    for inner in ("linear", "kernel", "nearest"):
+        parameters = {"rules": rules, "inner": inner, "certainty": 0.93}
+        made = train(
+            examples, general="general", embedder=WordEmbedder(), classifier="rules", parameters=parameters
+        ).router
+        plain = train(examples, general="general", embedder=WordEmbedder(), classifier=inner).router
+        assert made.temperature == pytest.approx(plain.temperature)
+        for temperature in (made.temperature, 0.1, 30.0):
+            warmer = replace(made, temperature=temperature)
+            (routing,) = warmer.classify(["quantum xyzzy"])
+            assert (routing.category, routing.gate.fired) == ("cooking", None)
+            assert routing.confidence == pytest.approx(0.93, abs=1e-6)
+            others = 0.93 - 0.07 / (len(made.classifier.classes_) - 1)
+            assert warmer.explain("quantum xyzzy").margin == pytest.approx(others, abs=1e-6)
+
+
+def test_what_rules_within_rules_state_is_kept_too() -> None:
+    """The outer ones go first."""
+    inner = {"rules": {"boil": {"keywords": ["pot", "brush"]}}, "certainty": 0.8}
+    fitted = RulesClassifier(WordEmbedder(), rules=RULES, inner="rules", inner_parameters=inner).fit(TEXTS, LABELS)
+    stated = fitted.stated(["a pot", "a brush", "a wall"])
+    np.testing.assert_allclose(stated, [[0.1, 0.8, 0.1], [0.005, 0.005, 0.99], [np.nan] * 3])
+    np.testing.assert_allclose(fitted.posterior(["a pot"]), stated[:1], atol=1e-6)
+
+
+def test_stated_queries_do_not_teach_the_temperature() -> None:
+    """However wrong a rule is, what is left to the inner kind is calibrated as if those queries were not there."""
+    examples = [Example(text, label) for text, label in zip(TEXTS, LABELS, strict=True)]
+    wrong = [Example(f"{text} xyzzy", "boil") for text in TEXTS if text.startswith("add")]
+    parameters = {"rules": {"paint": {"keywords": ["xyzzy"]}}, "inner": "nearest"}
+    trained = train(
+        [*examples, *wrong], general="x", embedder=WordEmbedder(), classifier="rules", parameters=parameters
+    )
+    assert trained.report.accuracy < 0.8
+    assert trained.router.temperature < 5
+    (routing,) = trained.router.classify(["add the sum xyzzy"])
+    assert (routing.top, round(routing.confidence, 6)) == ("paint", 0.99)
+
+
+@pytest.mark.parametrize("inner", ["linear", "kernel", "nearest", "pilots"])
+def test_rules_that_decided_are_named_and_add_up_to_the_logit(inner: str) -> None:
+    """Keywords and patterns share what they add; what no rule settled is explained by the inner kind."""
+    fitted = RulesClassifier(WordEmbedder(), rules=RULES, inner=inner).fit(TEXTS, LABELS)
+    parts = fitted.explain("17 % PLUS two", fitted.classes_)
+    assert [(part.part, part.name) for part in parts] == [
+        ("rule", "keyword 'PLUS' of add"),
+        ("rule", r"pattern \d+\s*% of add"),
+        ("category", "the category, whatever the text"),
+    ]
+    np.testing.assert_allclose(total(parts), fitted.logits(["17 % PLUS two"])[0], atol=1e-5)
+    plain = classifier_kind(inner)(WordEmbedder()).fit(TEXTS, LABELS)
+    assert isinstance(plain, Explained)
+    assert fitted.unit == plain.unit
+    assert list(fitted.explain("boil the egg", ("boil", "add"))) == list(plain.explain("boil the egg", ("boil", "add")))
+
+
+def test_an_inner_kind_that_cannot_say_stands_as_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its logits, and its largest probability for evidence."""
+
+    class Mute:
+        """A linear classifier that only classifies."""
+
+        def __init__(self, embedder: Embedder) -> None:
+            self._inner = LinearClassifier(embedder)
+            for name in ("fit", "logits", "posterior", "state", "parameters", "restore"):
+                setattr(self, name, getattr(self._inner, name))
+
+    monkeypatch.setattr("routers.classify.rules.classifier_kind", lambda _name: Mute)
+    fitted = RulesClassifier(WordEmbedder(), rules=RULES).fit(TEXTS, LABELS)
+    (part,) = fitted.explain("boil the egg", fitted.classes_)
+    logits, evidence = fitted.read(["boil the egg"])
+    assert (part.part, part.name, fitted.unit, fitted.signals) == (
+        "other",
+        "the classifier 'linear'",
+        "logit",
+        ("score",),
+    )
+    np.testing.assert_allclose(part.values, logits[0], atol=1e-6)
+    assert evidence[0, 0] == pytest.approx(softmax(logits)[0].max())
 
 
 @given(st.lists(st.text(max_size=60), max_size=5))

@@ -89,10 +89,11 @@ def test_aliases_are_told_apart_by_use() -> None:
 
 
 def test_importing_the_learned_part_loads_no_model_library() -> None:
-    """Everything but `embedding.{sentence,layers,hub}` stays clear of torch; that is seconds of start-up."""
+    """Everything but `embedding.{sentence,layers,hub,export}` stays clear of torch; that is seconds of start-up."""
     program = """
 import importlib, pkgutil, sys, routers
 heavy = {"routers.embedding.sentence", "routers.embedding.layers", "routers.embedding.hub"}
+heavy.add("routers.embedding.export")
 names = {module.name for module in pkgutil.walk_packages(routers.__path__, "routers.")}
 for name in sorted(names - heavy):
     importlib.import_module(name)

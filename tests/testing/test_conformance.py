@@ -20,7 +20,11 @@ from orchestrator.testing import (
     in_service,
 )
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit
+from routers.classify.contribution import Contribution
+from routers.classify.kernel import KernelClassifier
+from routers.classify.kinds import ClassifierKind
 from routers.classify.linear import LinearClassifier
+from routers.classify.nearest import NearestClassifier
 
 Ask = Callable[[ChatRequest, Emit], Awaitable[Draft]]
 
@@ -159,6 +163,58 @@ class Selfless(LinearClassifier):
         super().fit(texts, labels)
 
 
+class Overstated(LinearClassifier):
+    """Explains more than there is."""
+
+    def explain(self, text: str, categories: Any) -> Any:
+        return (*super().explain(text, categories), Contribution("other", "more", (0.5,) * len(categories)))
+
+
+class Mumbling(LinearClassifier):
+    """Explains nothing."""
+
+    def explain(self, text: str, categories: Any) -> Any:
+        del text, categories
+        return ()
+
+
+class Backward(KernelClassifier):
+    """Its scores fall where its logits rise."""
+
+    def explain(self, text: str, categories: Any) -> Any:
+        parts = super().explain(text, categories)
+        return [Contribution(part.part, part.name, tuple(-value for value in part.values)) for part in parts]
+
+
+class Unnamed(KernelClassifier):
+    """Has two signals and one name."""
+
+    signals = ("score", "score")
+
+
+class Moody(KernelClassifier):
+    """Reads something else than it says."""
+
+    def read(self, texts: Any) -> Any:
+        logits, evidence = super().read(texts)
+        return logits, evidence[:, :1]
+
+
+class Unfolded(NearestClassifier):
+    """Forgets a text that was held out."""
+
+    def cross_read(self, texts: Any, labels: Any, fold: Any) -> Any:
+        logits, evidence = super().cross_read(texts, labels, fold)
+        return logits[1:], evidence
+
+
+class Boastful(LinearClassifier):
+    """States what is no probability."""
+
+    def stated(self, texts: Any) -> Any:
+        return np.full((len(texts), len(self.classes_)), 0.9)
+
+
 class Lenient(LinearClassifier):
     """Takes any state."""
 
@@ -174,9 +230,16 @@ class Lenient(LinearClassifier):
         (Double, "float32"),
         (Selfless, "fit must return self"),
         (Lenient, "ValueError|keep the classes"),
+        (Overstated, "add up to the logits"),
+        (Mumbling, "at least one contribution"),
+        (Backward, "must rise with the scores"),
+        (Unnamed, "different names"),
+        (Moody, "evidence must be"),
+        (Unfolded, "held-out logits must be"),
+        (Boastful, "probabilities that sum to 1, or NaN"),
     ],
 )
-def test_each_breach_of_a_classifier_is_found_and_named(kind: type[LinearClassifier], finding: str) -> None:
+def test_each_breach_of_a_classifier_is_found_and_named(kind: ClassifierKind, finding: str) -> None:
     """The message says what is wrong in words."""
     with pytest.raises(ConformanceError, match=finding):
         check_classifier(kind)

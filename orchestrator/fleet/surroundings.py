@@ -1,0 +1,39 @@
+"""The experts of a configuration with what they find around them, startable inside a block. Knows no router."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import platformdirs
+
+from orchestrator.config import Config
+from orchestrator.embedders import Embedders
+from orchestrator.experts import Expert, Site
+from orchestrator.fleet.registry import Registry
+
+__all__ = ["cache_folder", "embedders_of", "experts_of", "site_of"]
+
+
+def cache_folder() -> Path:
+    """Where converted weights and indexes are kept between runs; all of it can be made again."""
+    return platformdirs.user_cache_path("expert-orchestrator")
+
+
+def embedders_of(config: Config) -> Embedders:
+    """The embedders of a configuration, none loaded yet."""
+    return Embedders(config.folder, engine=config.engine, cache=cache_folder() / "graphs")
+
+
+def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert]) -> Site:
+    """What the experts of a configuration find around them."""
+    return Site(folder=config.folder, cache=cache_folder(), expert=expert, embedder=embedders)
+
+
+@asynccontextmanager
+async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Registry]:
+    """The experts of a configuration, startable inside the block; no router is needed."""
+    registry = Registry(config, site_of(config, embedders, lambda expert_id: registry[expert_id]))
+    async with embedders.background.open(), registry.background.open():
+        yield registry
