@@ -194,6 +194,7 @@ def _mapping_part(mapping: Mapped) -> Mapping[str, object]:
         "data_sha256": mapping.data_sha256,
         "budget": mapping.learned.budget.model_dump(mode="json"),
         "active_params_b": dict(mapping.active_params_b),
+        "max_drafts": mapping.max_drafts,
         **({"placed": [placed.model_dump(mode="json") for placed in mapping.placed]} if mapping.placed else {}),
     }
 

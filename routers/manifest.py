@@ -89,12 +89,14 @@ class SignalPart(_Part):
 class MappingPart(_Part):
     """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters.
 
+    max_drafts: of the fuse plans that were tried, None where there were none to try.
     placed: experts that were added from shots of their own, which `data_sha256` does not cover.
     """
 
     data_sha256: str
     budget: Limits
     active_params_b: dict[str, float]
+    max_drafts: int | None = None
     placed: tuple[Placed, ...] = ()
 
 

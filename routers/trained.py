@@ -115,13 +115,15 @@ class Placed(BaseModel):
 class Mapped:
     """A mapping fresh from learning, and what it was learned from, to be known again.
 
-    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. placed: experts that were
-    added later, from shots that are not among the graded outcomes.
+    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. max_drafts: of the fuse
+    plans that were tried, None where nothing was known of any. placed: experts that were added later, from shots that
+    are not among the graded outcomes.
     """
 
     learned: LearnedMapping
     data_sha256: str
     active_params_b: Mapping[str, float]
+    max_drafts: int | None = None
     placed: tuple[Placed, ...] = ()
 
 

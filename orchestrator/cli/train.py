@@ -32,8 +32,8 @@ def train(
         Path | None,
         typer.Option(
             "--scores",
-            help="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd}}}, instead of "
-            "routing.scores.",
+            help="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd, answer}}}, "
+            "instead of routing.scores; where answers are recorded, fuse plans are tried too.",
         ),
     ] = None,
     add_expert: Annotated[
@@ -114,7 +114,9 @@ def _as_dict(report: Report, learned: LearnedMapping | None) -> dict[str, object
 def _mapping_line(learned: LearnedMapping | None) -> str:
     if learned is None:
         return "mapping            none learned, as nothing was graded: experts as listed"
-    return f"mapping            learned from {learned.queries} graded queries; see 'orchestrator mapping'"
+    fused = sum(plan.kind == "fuse" for plan in learned.plans.values())
+    plans = f", fuse plans for {fused} of {len(learned.plans)} categories" if learned.drafted else ""
+    return f"mapping            learned from {learned.queries} graded queries{plans}; see 'orchestrator mapping'"
 
 
 def _table(report: Report) -> Table:
