@@ -1,7 +1,7 @@
 """A trained router at work: queries in, one routing each. Knows no files and does not learn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -49,6 +49,11 @@ class Router:
     gate: Gate
     qhat: float
     general: str
+    _classes: np.ndarray[tuple[int], np.dtype[np.object_]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hold the classes so that a thousand of them are put in order at once."""
+        object.__setattr__(self, "_classes", np.array(self.classifier.classes_, dtype=object))
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -100,9 +105,8 @@ class Router:
     def _routing(
         self, row: Probabilities, members: np.ndarray[tuple[int], np.dtype[np.bool_]], evidence: FloatArray | None
     ) -> Routing:
-        classes = self.classifier.classes_
         order = np.argsort(-row, kind="stable")
-        ranked = list(map(classes.__getitem__, order.tolist()))
+        ranked: list[str] = self._classes[order].tolist()
         posterior = tuple(zip(ranked, row[order].tolist(), strict=True))
         reading = self.gate.read(row, evidence)
         top, confidence = posterior[0]

@@ -115,14 +115,18 @@ def cascade_ratio(
     *,
     inner: str = "kernel",
     parameters: Mapping[str, Any] | None = None,
+    remembering: Embedder | None = None,
 ) -> tuple[Ratio, float]:
     """A cascade that really embeds what it passes on, beside its inner kind that embeds every query.
 
-    With the share that its static tier answers. parameters: of the cascade.
+    With the share of the queries that its static tier answers. parameters: of the cascade. remembering: the same
+    embedder to learn with, where what it embeds is kept.
     """
     given = {"inner": inner, **(parameters or {})}
     texts, labels = [example.query for example in examples], [example.category for example in examples]
-    cascade = CascadeClassifier(seen_by("cascade", embedder, given), **given).fit(texts, labels)
+    learned = CascadeClassifier(seen_by("cascade", remembering or embedder, given), **given).fit(texts, labels)
+    cascade = CascadeClassifier(seen_by("cascade", embedder, given), **given)
+    cascade.restore(learned.classes_, learned.state())
     calls = {
         "always": _each(lambda text: cascade.inner.logits([text]), queries),
         "cascade": _each(lambda text: cascade.logits([text]), queries),

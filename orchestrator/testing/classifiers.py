@@ -40,7 +40,7 @@ class WordEmbedder:
         for row, text in zip(rows, texts, strict=True):
             # The word that every text has keeps the row of a text without words from being zero.
             for word in ("", *text.lower().split()):
-                row[crc32(word.encode()) % self.dim] += 1
+                row[crc32(word.encode("utf-8", "replace")) % self.dim] += 1
         normalised: FloatArray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return normalised
 

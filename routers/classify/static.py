@@ -24,9 +24,6 @@ from routers.embedding.protocol import Embedder, FloatArray
 
 __all__ = ["StaticClassifier"]
 
-NEAREST = 5
-"""How many landmarks say how near a query is to what was learned."""
-
 LEAST_LENGTH = 1e-6
 
 MOST_WEIGHTS = 2**18
@@ -55,7 +52,7 @@ class StaticClassifier:
     unit: Literal["logit", "score"] = "score"
 
     signals = ("score", "nearness")
-    """The largest score, and the mean cosine to the five nearest landmarks."""
+    """The largest score, and the cosine to the nearest landmark."""
 
     def __init__(
         self,
@@ -97,14 +94,16 @@ class StaticClassifier:
         for number in np.unique(fold):
             held = np.flatnonzero(fold == number)
             others = self.landmarks_[marked != number]
-            nearness[held] = _nearest(means[held] @ (others if len(others) else self.landmarks_).T)
+            nearness[held] = (means[held] @ (others if len(others) else self.landmarks_).T).max(axis=1)
         return logits_of(scores), np.stack([scores.max(axis=1), nearness], axis=1)
 
     def read(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """Logits float32 [n, n_categories], and evidence float32 [n, 2], see `signals`."""
-        read = [self._read(np.array(self.pieces.numbers(text), dtype=np.int64)) for text in texts]
-        scores = np.array([row for row, _ in read], dtype=np.float32).reshape(-1, len(self.classes_))
-        evidence = np.array([(row.max(), nearness) for row, nearness in read], dtype=np.float32).reshape(-1, 2)
+        scores = np.empty((len(texts), len(self.classes_)), dtype=np.float32)
+        evidence = np.empty((len(texts), 2), dtype=np.float32)
+        for row, numbers in enumerate(self._numbers(texts)):
+            scores[row], evidence[row, 1] = self._read(numbers)
+        scores.max(axis=1, out=evidence[:, 0])
         return logits_of(scores), evidence
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
@@ -196,7 +195,7 @@ class StaticClassifier:
         places, values = self.phrases.weights(numbers)
         scores: FloatArray = values @ self.sparse_.take(places, axis=0)
         cosines = self.landmarks_ @ self._mean(numbers)
-        nearness = _nearest(cosines)
+        nearness: np.float32 = cosines.max()
         scores += self._kernel(cosines) @ self.near_
         return scores, nearness
 
@@ -256,9 +255,3 @@ class StaticClassifier:
         self.projection_ = np.ascontiguousarray(directions[:, ::-1][:, : self._dim], dtype=np.float32)
         self.centre_ = (centre @ self.projection_).astype(np.float32)
         self.table_ = vectors @ self.projection_
-
-
-def _nearest(cosines: FloatArray) -> Any:
-    """The mean of the largest along the last axis."""
-    most = min(NEAREST, cosines.shape[-1])
-    return np.add.reduce(np.partition(cosines, -most, axis=-1)[..., -most:], axis=-1) / np.float32(most)
