@@ -38,8 +38,10 @@ lint: $(READY)  ## style, types and import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY)  ## start-up time, memory, first token: the figures of the README
+bench: $(READY)  ## start-up time, memory, first token, cost of a decision: the figures of the README
 	@$(BIN)/python -m eval.bench
+	@$(BIN)/python -m eval.speed.static
+	@$(BIN)/python -m eval.speed.transformer
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml again
 	@command -v uv >/dev/null || $(PYTHON) -m pip install --quiet uv

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from eval.datasets import DataError, Dataset, Record
-from eval.metrics.agreement import majority_vote
 from eval.runs import query_ids
+from routers.fusion import ballots_of, winners
 
 __all__ = ["Action", "ActionError", "Environment", "Info", "Observation", "Rules"]
 
@@ -175,10 +175,9 @@ def _fused(record: Record, experts: Sequence[str], *, seed: str) -> float:
     """The score of the answer that most drafts give: what those who gave it were scored; 0 where none gave any."""
     if missing := [expert for expert in experts if expert not in record.drafts]:
         raise ActionError(f"{record.source or record.id}: no draft of {', '.join(missing)}, so nothing can be fused")
-    answers = {expert: record.drafts[expert].answer for expert in experts}
-    most = majority_vote(list(answers.values()), seed=seed)
-    gave = [expert for expert, answer in answers.items() if answer is not None and answer == most]
-    return record.outcomes[gave[0]].score if gave else 0.0
+    ballots = ballots_of([[record.drafts[expert].answer for expert in experts]], [seed])
+    winner = int(winners(ballots, np.ones(len(experts)))[0])
+    return record.outcomes[experts[winner]].score if winner >= 0 else 0.0
 
 
 def _common(records: Sequence[Record]) -> tuple[str, ...]:

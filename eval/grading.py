@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from eval.datasets import Record
-from eval.extraction import LETTERS, last_number, letter_of, number_alone, plain, said_text
+from routers.fusion.extraction import LETTERS, last_number, letter_of, number_alone, plain, said_text
 
 __all__ = ["TOLERANCE", "Came", "Grade", "Method", "gold_letter", "grade", "method_of", "true_category"]
 

@@ -154,6 +154,8 @@ class Skipped(_Value):
 class Chosen(_Value):
     """Stage 2. For `single`, `experts` are in the order in which they are tried; for `fuse` they draft side by side.
 
+    verdict: who writes the answer of a fuse plan; None where the drafts' answers vote.
+    weights: of these votes by expert, learned; empty where a verdict is written.
     cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
         where no learned plan was.
     """
@@ -161,6 +163,7 @@ class Chosen(_Value):
     plan: Literal["single", "fuse"]
     experts: tuple[str, ...]
     verdict: str | None = None
+    weights: dict[str, float] = Field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str
@@ -180,12 +183,15 @@ class Consensus(_Value):
 
     scores: summed disagreement with the others, lower is nearer to the consensus (PAPERS: Speculative Verdict with
         an agreement matrix). unanimous: all drafts gave the same answer, so no verdict was needed.
+    measure: embedding (cosine of the texts), or answer (whether the short answers are the same).
+    support: where the answers voted, the summed weights behind each expert's; those who gave none are not in it.
     """
 
     measure: str
     experts: tuple[str, ...]
     agreement: tuple[tuple[float, ...], ...]
     scores: dict[str, float]
+    support: dict[str, float] = Field(default_factory=dict)
     kept: tuple[str, ...]
     dissent: tuple[str, ...]
     unanimous: bool
@@ -195,7 +201,8 @@ class Consensus(_Value):
 class Verdict(_Value):
     """Stage 5. relay: the one answer as it came; choose: a draft is the answer; synthesize: `expert` wrote it.
 
-    saw: the experts whose drafts the verdict was given, and nothing else of the drafting.
+    saw: the experts whose drafts the verdict was given, and nothing else of the drafting; where answers voted, those
+        who gave the one that won.
     """
 
     kind: Literal["relay", "choose", "synthesize"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from orchestrator.config import Config
 from routers.errors import InfeasibleBudget, TrainingError
+from routers.fusion.recorded import candidates, verdict_name
 from routers.manifest import MappingPart
 from routers.mapping.graded import Graded, GradedSet, graded_sha256, listed, read_graded
 from routers.mapping.learn import Budget, learn_mapping
@@ -55,21 +56,29 @@ def learned_from(config: Config, graded: GradedSet, router: Router, *, seed: int
     """
     experts = _graded_experts(config, graded.lines)
     scores, costs = _tables(experts, graded.lines)
+    categories = _categories(graded.lines, router)
+    fused = candidates(graded.lines, categories, experts, scores, most=config.fusion.max_drafts, seed=seed)
     sizes = sizes_of(config)
     limits = limits_of(config)
     try:
         learned = learn_mapping(
-            _categories(graded.lines, router),
+            categories,
             experts,
             scores,
             costs_usd=None if np.isnan(costs).all() else costs,
             active_params_b=[sizes[expert] for expert in experts] if sizes.keys() >= set(experts) else None,
             budget=Budget(cost_per_query_usd=limits.cost_per_query_usd, active_params_b=limits.active_params_b),
+            fuse_columns=fused,
             seed=seed,
         )
     except InfeasibleBudget as error:
         raise _in_keys(error) from error
-    return Mapped(learned=learned, data_sha256=graded.sha256, active_params_b=sizes)
+    return Mapped(
+        learned=learned,
+        data_sha256=graded.sha256,
+        active_params_b=sizes,
+        max_drafts=config.fusion.max_drafts if _tells_of_fusion(graded.lines) else None,
+    )
 
 
 def why_learn(config: Config, part: MappingPart | None) -> str:
@@ -89,6 +98,8 @@ def why_learn(config: Config, part: MappingPart | None) -> str:
         return "the graded outcomes have changed"
     if (part.budget, part.active_params_b) != (limits_of(config), sizes_of(config)):
         return "the budget or the experts' active_params_b have changed"
+    if part.max_drafts not in {None, config.fusion.max_drafts}:
+        return "fusion.max_drafts has changed"
     return ""
 
 
@@ -130,6 +141,11 @@ def _categories(lines: Sequence[Graded], router: Router) -> list[str]:
     return [line.category if line.category is not None else next(routed).category for line in lines]
 
 
+def _tells_of_fusion(lines: Sequence[Graded]) -> bool:
+    """Whether anything can be learned of fuse plans."""
+    return any(line.fused or any(grade.answer is not None for grade in line.outcomes.values()) for line in lines)
+
+
 def unknown_names(config: Config, line: Graded) -> list[str]:
     """One printable line for each category and expert that the configuration does not have."""
     problems = []
@@ -141,18 +157,30 @@ def unknown_names(config: Config, line: Graded) -> list[str]:
         for expert in line.outcomes
         if expert not in config.experts
     ]
+    for fused in line.fused:
+        named = (*fused.experts, *([fused.verdict] if fused.verdict is not None else []))
+        problems += [
+            f"{line.source}: outcomes.fuse: expert {expert!r} is unknown; known: {', '.join(config.experts)}"
+            for expert in named
+            if expert not in config.experts
+        ]
     return problems
 
 
 def _unsaid(config: Config, path: Path, lines: Sequence[Graded]) -> list[str]:
-    """What has to be known of every graded expert, and of some is not: costs if of any, and what the budget limits."""
+    """What has to be known of every graded expert, and of some is not: costs if of any, and what the budget limits.
+
+    Of graded fuse plans too; and their experts have to be graded themselves.
+    """
     experts = _graded_experts(config, lines)
     priced = {expert for line in lines for expert, grade in line.outcomes.items() if grade.cost_usd is not None}
     problems = []
     if priced or config.budget.cost_per_query is not None:
         why = "as of others; 0 if nothing" if priced else "since budget.cost_per_query is set; 0 if nothing"
         lacking = [expert for expert in experts if expert not in priced]
+        lacking += sorted(_unpriced(lines))
         problems += [f"{path}: no line says what {expert!r} costs (cost_usd); say it, {why}" for expert in lacking]
+    problems += _ungraded(path, lines, experts)
     if config.budget.active_params_b is not None:
         lacking = [expert for expert in experts if config.experts[expert].active_params_b is None]
         problems += [
@@ -160,6 +188,20 @@ def _unsaid(config: Config, path: Path, lines: Sequence[Graded]) -> list[str]:
             for expert in lacking
         ]
     return problems
+
+
+def _unpriced(lines: Sequence[Graded]) -> set[str]:
+    """The graded fuse plans whose whole cost stands in no line: of a verdict nothing can be added up."""
+    every = [(verdict_name(fused), fused.grade.cost_usd) for line in lines for fused in line.fused]
+    return {name for name, _ in every} - {name for name, cost in every if cost is not None}
+
+
+def _ungraded(path: Path, lines: Sequence[Graded], experts: Sequence[str]) -> Iterator[str]:
+    """Who drafts in a graded fuse plan and was never graded alone: nothing could be compared."""
+    drafting = dict.fromkeys(expert for line in lines for fused in line.fused for expert in fused.experts)
+    for expert in drafting:
+        if expert not in experts:
+            yield f"{path}: {expert!r} drafts in a fuse plan; no line says what it scores alone"
 
 
 def _in_keys(error: InfeasibleBudget) -> InfeasibleBudget:

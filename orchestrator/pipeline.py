@@ -17,9 +17,9 @@ from orchestrator.query import query_of
 from orchestrator.serving import Serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
-from orchestrator.stages.consensus import Agreement
+from orchestrator.stages.consensus import Agreement, elected
 from orchestrator.stages.draft import Drafting
-from orchestrator.stages.verdict import relay, synthesize
+from orchestrator.stages.verdict import relay, synthesize, voted
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft, Emit
 
@@ -103,7 +103,7 @@ class Pipeline:
                 if chosen.plan == "single":
                     return relay(await self._drafting.first(chosen.experts, request, emit, trace), trace)
                 drafts = await self._drafting.side_by_side(chosen.experts, request, trace)
-                return await self._fuse(drafts, request, emit, trace)
+                return await self._fuse(drafts, chosen, request, emit, trace)
             raise DeadlineExceeded(self.budget.deadline_s, _waiting_for(trace))
         except OrchestratorError as error:
             trace.fail(error)
@@ -111,14 +111,22 @@ class Pipeline:
         finally:
             trace.close()
 
-    async def _fuse(self, drafts: Sequence[Draft], request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
+    async def _fuse(
+        self, drafts: Sequence[Draft], chosen: Chosen, request: ChatRequest, emit: Emit, trace: Trace
+    ) -> Draft:
         trace.drafts = [_seen(draft) for draft in drafts]
-        trace.consensus = await self._agreement.consensus(drafts, keep=self._fusion.keep)
-        nearest_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
+        if chosen.weights:
+            trace.consensus = elected(drafts, chosen.weights)
+            best_first = list(trace.consensus.kept)
+        else:
+            trace.consensus = await self._agreement.consensus(drafts, keep=self._fusion.keep)
+            best_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
         by_expert = {draft.expert: draft for draft in drafts}
-        if not nearest_first:
+        if not best_first:
             raise NoExpertLeft([ExpertFailed(draft.expert, "its draft has no text to compare") for draft in drafts])
-        kept = [by_expert[expert] for expert in nearest_first]
+        kept = [by_expert[expert] for expert in best_first]
+        if chosen.weights:
+            return await voted(kept, request, emit, trace=trace)
         return await synthesize(kept, request, emit, drafting=self._drafting, trace=trace)
 
 

@@ -5,7 +5,7 @@ The person has the last word: `override: true` keeps a category as it is listed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.config import Config
 from orchestrator.config.settings import CategorySettings
@@ -20,11 +20,18 @@ BEST = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A category's plan. cost_quality: the place on the learned frontier; None where it stands as listed, and `why`."""
+    """A category's plan.
+
+    cost_quality: the place on the learned frontier; None where the plan stands as listed. why: it is not the plan that
+    was learned; empty where it is. gain: of a learned fuse plan, for people. instead: of a learned fuse plan, who is
+    asked one after the other where it cannot be served whole.
+    """
 
     plan: Plan
     cost_quality: float | None = None
     why: str = ""
+    gain: str = ""
+    instead: tuple[str, ...] = ()
 
 
 class Plans:
@@ -47,10 +54,21 @@ class Plans:
             return listed
         place = BEST if cost_quality is None else cost_quality
         plan = self._learned.plan(category, cost_quality=place)
+        if plan.kind == "single":
+            return self._single(category, plan, listed, place=place)
+        gone = [
+            expert for expert in (*plan.experts, plan.verdict) if expert is not None and expert not in self._experts
+        ]
+        single = self._single(category, self._learned.single(category), listed, place=place)
+        if gone:  # with one of them missing it is not the plan whose gain was measured
+            return replace(single, why=f"{', '.join(gone)} is gone") if single.cost_quality is not None else single
+        column = self._learned.column(category, cost_quality=place) or ""
+        gain = self._learned.cells[category][column].gain_text() if column in self._learned.cells[category] else ""
+        return Planned(plan, place, gain=gain, instead=single.plan.experts)
+
+    def _single(self, category: str, plan: Plan, listed: Planned, *, place: float) -> Planned:
+        """A learned order of experts, as far as they are there; those that are listed and were not graded follow."""
         present = tuple(expert for expert in plan.experts if expert in self._experts)
-        if plan.kind == "fuse":
-            whole = len(present) == len(plan.experts)
-            return Planned(plan, place) if whole else Planned(listed.plan, why="an expert of its learned plan is gone")
         if not present:
             return Planned(listed.plan, why="the experts of its learned plan are gone")
         others = tuple(expert for expert in self._categories[category].experts if expert not in self._graded)
@@ -65,7 +83,7 @@ class Plans:
             why = "override"
         elif category not in self._learned.ranking:
             why = "none of its queries were graded"
-        elif block.plan == "fuse" and not self._learned.fused:
+        elif block.plan == "fuse" and not self._learned.tried(category):
             why = "fuse plans were not graded"
         else:
             why = ""

@@ -15,6 +15,7 @@ import structlog
 from anyio import to_thread
 
 from orchestrator.config import Config
+from orchestrator.consultation import consulted_by
 from orchestrator.generations import Generations
 from orchestrator.generations.record import label_of
 from orchestrator.plans import Plans
@@ -51,7 +52,7 @@ class Serving:
 
 
 def load_serving(config: Config, embedder: Embedder) -> Serving:
-    """The artifact that is to serve now. Blocking: it reads tensors, and classifies once.
+    """The artifact that is to serve now. Blocking: it reads tensors, and classifies once where no expert is asked.
 
     Raises:
         ArtifactError: none there, damaged, or not for this configuration.
@@ -64,8 +65,9 @@ def load_serving(config: Config, embedder: Embedder) -> Serving:
     number, sha256 = generations.serving, read_manifest(folder).sha256
     router = load_router(config, embedder, folder=folder)
     plans = Plans(config, load_mapping(config, folder=folder))
-    for routing in router.classify([TRIAL]):
-        plans.planned(routing.category)
+    if not consulted_by(config):  # an expert that is asked may not be up yet, and costs
+        for routing in router.classify([TRIAL]):
+            plans.planned(routing.category)
     return Serving(
         router=router, plans=plans, label=label_of(number, sha256), number=number, sha256=sha256, place=place
     )

@@ -110,7 +110,7 @@ def load(
     _check_categories(manifest, categories, general, path)
     return Router(
         classifier=_classifier(manifest, embedder, folder),
-        temperature=manifest.temperature,
+        calibration=manifest.calibration.value(),
         gate=Gate(manifest.threshold, tuple(Signal(part.name, part.centre, part.spread) for part in manifest.signals)),
         qhat=manifest.qhat,
         general=manifest.general,
@@ -176,7 +176,7 @@ def _content(trained: Trained, embedder: str, files: Mapping[str, bytes]) -> Map
             "classifier": {"kind": trained.kind, "parameters": dict(router.classifier.parameters())},
             "classes": list(router.classifier.classes_),
             "general": router.general,
-            "temperature": router.temperature,
+            "calibration": asdict(router.calibration),
             "threshold": router.gate.threshold,
             "signals": [asdict(signal) for signal in router.gate.signals],
             "qhat": router.qhat,
@@ -194,6 +194,7 @@ def _mapping_part(mapping: Mapped) -> Mapping[str, object]:
         "data_sha256": mapping.data_sha256,
         "budget": mapping.learned.budget.model_dump(mode="json"),
         "active_params_b": dict(mapping.active_params_b),
+        "max_drafts": mapping.max_drafts,
         **({"placed": [placed.model_dump(mode="json") for placed in mapping.placed]} if mapping.placed else {}),
     }
 

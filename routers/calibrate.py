@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature scaling, calibration error, conformal category sets.
+"""Probabilities that mean what they say: calibration fits, calibration error, conformal category sets.
 
 Knows numbers alone: rows are queries, columns categories, labels are column numbers.
 """
@@ -8,7 +8,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from routers.embedding.protocol import FloatArray
 
@@ -18,6 +17,7 @@ __all__ = [
     "conformal_quantile",
     "conformal_sets",
     "expected_calibration_error",
+    "fit_curve",
     "fit_temperature",
     "kept_as_stated",
     "softmax",
@@ -53,17 +53,38 @@ def fit_temperature(logits: FloatArray | Probabilities, labels: IntArray) -> flo
     e = 1 / (n + 2)): with few queries, all of them right, plain likelihood would take T to zero and certainty to one.
     """
     z = logits.astype(np.float64)
-    n, k = z.shape
-    smoothing = 1.0 / (n + 2)
-    targets = np.full((n, k), smoothing / max(k - 1, 1))
-    targets[np.arange(n), labels] = 1.0 - smoothing
+    z -= z.max(axis=1, keepdims=True)
+    right, wrong = _targets(*z.shape)
+    true = z[np.arange(len(z)), labels]
+    aimed = float((wrong * z.sum(axis=1) + (right - wrong) * true).mean())
 
     def loss(log_temperature: float) -> float:
-        scaled = z / math.exp(log_temperature)
-        return float(np.mean(logsumexp(scaled, axis=1) - (targets * scaled).sum(axis=1)))
+        inverse = math.exp(-log_temperature)
+        return float(np.log(np.exp(z * inverse).sum(axis=1)).mean()) - aimed * inverse
 
     found = minimize_scalar(loss, bounds=LOG_TEMPERATURE_BOUNDS, method="bounded", options={"xatol": 1e-6})
     return math.exp(float(found.x))
+
+
+def fit_curve(posterior: Probabilities, labels: IntArray) -> tuple[tuple[float, float], ...]:
+    """What share of the categories given each probability are the true one: a rising curve, as its corners.
+
+    Isotonic regression (Zadrozny and Elkan 2002) on the probabilities of all categories together, [n, k]; by least
+    squares, with the targets of `fit_temperature`, so that no share is 0 and no surprise infinitely unlikely.
+    """
+    from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415 - a second that only training should pay
+
+    right, wrong = _targets(*posterior.shape)
+    targets = np.full(posterior.shape, wrong)
+    targets[np.arange(len(labels)), labels] = right
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(posterior.ravel(), targets.ravel())
+    return tuple(zip(fitted.X_thresholds_.tolist(), fitted.y_thresholds_.tolist(), strict=True))
+
+
+def _targets(n: int, k: int) -> tuple[float, float]:
+    """What n queries make of certainty: the target of a true category and of each of the k - 1 others."""
+    smoothing = 1.0 / (n + 2)
+    return 1.0 - smoothing, smoothing / max(k - 1, 1)
 
 
 def expected_calibration_error(posterior: Probabilities, labels: IntArray, *, bins: int = 15) -> float:

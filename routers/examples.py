@@ -10,6 +10,9 @@ from routers.errors import TrainingError
 
 __all__ = ["Example", "distinct", "examples_sha256", "read_examples", "same_text"]
 
+MOST_SHOWN = 80
+"""Characters of a query in a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -58,7 +61,7 @@ def distinct(examples: Iterable[Example]) -> list[Example]:
         known = first.setdefault(same_text(example.query), example)
         if known.category != example.category:
             problems.append(
-                f"{_place(example)}: {example.query!r} is labelled {example.category!r} here "
+                f"{_place(example)}: {_shown(example.query)} is labelled {example.category!r} here "
                 f"and {known.category!r} at {_place(known)}; keep one of them"
             )
     if problems:
@@ -82,6 +85,11 @@ def _lines(examples: Iterable[Example]) -> Iterator[str]:
 def same_text(query: str) -> str:
     """What two queries share that differ in case and white space alone."""
     return " ".join(query.split()).casefold()
+
+
+def _shown(query: str) -> str:
+    """Enough of a query to know it again, on one line."""
+    return repr(query if len(query) <= MOST_SHOWN else f"{query[:MOST_SHOWN]}...")
 
 
 def _place(example: Example) -> str:

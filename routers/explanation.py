@@ -14,7 +14,7 @@ class Explanation:
     """One query's likeliest category against the runner-up.
 
     margin: difference of their calibrated probabilities, 0 to 1. margin_logit: of their logits, as the classifier
-    gives them and calibration divides them by the temperature, unless people stated the probabilities.
+    gives them: what calibration divides by its temperature, unless people stated the probabilities.
     unit: what the contributions add up to: the classifier's logit, or the score that its logit is a rising function
     of; None where the kind of classifier cannot say what it went by.
     top_score, runner_up_score: these sums, 0 without contributions.

@@ -1,9 +1,11 @@
-"""What held-out queries teach: temperature, gate threshold and conformal quantile, and how good those are.
+"""What held-out queries teach: calibration, gate threshold and conformal quantile, and how good those are.
 
 Knows logits, labels and folds, neither texts nor classifiers.
 """
 
+import math
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +17,13 @@ from routers.calibrate import (
     conformal_quantile,
     conformal_sets,
     expected_calibration_error,
-    fit_temperature,
     kept_as_stated,
     softmax,
 )
+from routers.calibration import Calibration, CalibrationKind
 from routers.embedding.protocol import FloatArray
 from routers.gate import Gate
-from routers.trained import CategoryReport, Measures
+from routers.trained import CalibrationFit, CalibrationReport, CategoryReport, Measures
 
 __all__ = ["HeldOut", "Settings"]
 
@@ -30,7 +32,7 @@ __all__ = ["HeldOut", "Settings"]
 class Settings:
     """What is set from held-out queries: see `Router`."""
 
-    temperature: float
+    calibration: Calibration
     gate: Gate
     qhat: float
 
@@ -42,7 +44,7 @@ class HeldOut:
     classes: the columns. logits: float32 [n, k]. labels: column of the true category [n].
     fold: the fold in which each was held out [n]. evidence: float32 [n, signals] with their names, where the classifier
     shows any. stated: float64 [n, k], rows of NaN but for queries whose posterior people stated, see `Stated`: they say
-    nothing of the temperature.
+    nothing of calibration.
     """
 
     classes: tuple[str, ...]
@@ -53,16 +55,44 @@ class HeldOut:
     signals: tuple[str, ...] = ()
     stated: Probabilities | None = None
 
-    def settings(self, *, alpha: float, false_reject: float) -> Settings:
-        """Temperature first, then threshold and quantile on the calibrated probabilities.
+    def fitted(self, kind: CalibrationKind) -> Calibration:
+        """Of this kind, by the queries whose posterior nobody stated."""
+        free = np.ones(len(self.labels), dtype=np.bool_) if self.stated is None else np.isnan(self.stated[:, 0])
+        return Calibration.fitted(kind, self.logits[free], self.labels[free]) if free.any() else Calibration()
+
+    def calibrated(self, calibration: Calibration) -> Probabilities:
+        """The posterior of these queries, [n, k]; as stated where it was."""
+        return kept_as_stated(calibration.posterior(self.logits), self.stated)
+
+    def calibrations(self) -> CalibrationReport:
+        """Both kinds fitted on all folds but one and judged on that one, fold by fold, and which to take.
+
+        Isotonic has many numbers to fit, so it has to earn them: it is taken where the log-loss that it saves a query
+        is more than one standard error above none.
+        """
+        losses, fits = {}, {}
+        for kind in get_args(CalibrationKind):
+            posterior = self._cross_calibrated(kind)
+            true = posterior[np.arange(len(self.labels)), self.labels]
+            losses[kind] = -np.log(np.maximum(true, np.finfo(np.float64).tiny))  # a sharp softmax may end at 0
+            error = expected_calibration_error(posterior, self.labels)
+            fits[kind] = CalibrationFit(ece=error, log_loss=float(losses[kind].mean()))
+        saved = losses["temperature"] - losses["isotonic"]
+        gain, noise = float(saved.mean()), float(saved.std() / math.sqrt(len(saved)))
+        return CalibrationReport(
+            chosen="isotonic" if gain > noise else "temperature", gain=gain, standard_error=noise, **fits
+        )
+
+    def settings(self, *, alpha: float, false_reject: float, kind: CalibrationKind = "temperature") -> Settings:
+        """Calibration first, of the kind that was chosen, then threshold and quantile on its probabilities.
 
         The router that serves is fitted on all folds and is a little better than those that gave these logits, so
         the conformal guarantee of the quantile is approximate, on the safe side as a rule.
         """
-        temperature = self._temperature()
-        posterior = kept_as_stated(softmax(self.logits, temperature), self.stated)
+        calibration = self.fitted(kind)
+        posterior = self.calibrated(calibration)
         return Settings(
-            temperature=temperature,
+            calibration=calibration,
             gate=Gate.learned(
                 posterior,
                 posterior.argmax(axis=1) == self.labels,
@@ -73,9 +103,12 @@ class HeldOut:
             qhat=conformal_quantile(posterior, self.labels, alpha=alpha),
         )
 
-    def measures(self, *, alpha: float, false_reject: float) -> Measures:
-        """Figures that were not fitted on what they measure: each fold is judged by settings from the others."""
-        posterior, inside, kept = self._judged(alpha=alpha, false_reject=false_reject)
+    def measures(self, *, alpha: float, false_reject: float, kind: CalibrationKind = "temperature") -> Measures:
+        """Figures that were not fitted on what they measure: each fold is judged by settings from the others.
+
+        kind: of the calibration. It alone may have been chosen with all folds in view.
+        """
+        posterior, inside, kept = self._judged(alpha=alpha, false_reject=false_reject, kind=kind)
         rows = np.arange(len(self.labels))
         predicted = posterior.argmax(axis=1)
         right = predicted == self.labels
@@ -96,7 +129,7 @@ class HeldOut:
         return CategoryReport(category=self.classes[column], examples=int(here.sum()), recall=float(right[here].mean()))
 
     def _judged(
-        self, *, alpha: float, false_reject: float
+        self, *, alpha: float, false_reject: float, kind: CalibrationKind
     ) -> tuple[Probabilities, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Calibrated posterior, members of the sets, and who passes the gate; each fold by the others' settings."""
         posterior = np.empty(self.logits.shape, dtype=np.float64)
@@ -105,17 +138,20 @@ class HeldOut:
         for fold in np.unique(self.fold):
             here = self.fold == fold
             others = self._rows(~here)
-            settings = others.settings(alpha=alpha, false_reject=false_reject)
-            told = None if self.stated is None else self.stated[here]
-            posterior[here] = kept_as_stated(softmax(self.logits[here], settings.temperature), told)
+            settings = others.settings(alpha=alpha, false_reject=false_reject, kind=kind)
+            posterior[here] = self._rows(here).calibrated(settings.calibration)
             inside[here] = conformal_sets(posterior[here], settings.qhat)
             seen = None if self.evidence is None else self.evidence[here]
             kept[here] = settings.gate.familiarity(posterior[here], seen) >= settings.gate.threshold
         return posterior, inside, kept
 
-    def _temperature(self) -> float:
-        free = np.ones(len(self.labels), dtype=np.bool_) if self.stated is None else np.isnan(self.stated[:, 0])
-        return fit_temperature(self.logits[free], self.labels[free]) if free.any() else 1.0
+    def _cross_calibrated(self, kind: CalibrationKind) -> Probabilities:
+        """The posterior of each fold by a calibration that was fitted on the others."""
+        posterior = np.empty(self.logits.shape, dtype=np.float64)
+        for fold in np.unique(self.fold):
+            here = self.fold == fold
+            posterior[here] = self._rows(here).calibrated(self._rows(~here).fitted(kind))
+        return posterior
 
     def _rows(self, rows: npt.NDArray[np.bool_]) -> "HeldOut":
         return replace(

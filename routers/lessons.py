@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from routers.errors import ArtifactError
 from routers.examples import Example, same_text
-from routers.mapping.graded import Graded
+from routers.mapping.graded import Grade, Graded
 
 __all__ = ["Lessons", "line_key", "text_key"]
 
@@ -71,8 +71,14 @@ def text_key(query: str) -> str:
 def line_key(line: Graded) -> str:
     """The same for graded queries whose every grade is the same."""
     query = None if line.query is None else same_text(line.query)
-    outcomes: Mapping[str, object] = {expert: asdict(grade) for expert, grade in line.outcomes.items()}
-    return _hash(json.dumps([query, line.category, outcomes], sort_keys=True))
+    outcomes: Mapping[str, object] = {expert: _told(grade) for expert, grade in line.outcomes.items()}
+    fused = [[one.experts, one.verdict, _told(one.grade)] for one in line.fused]
+    return _hash(json.dumps([query, line.category, outcomes, *([fused] if fused else [])], sort_keys=True))
+
+
+def _told(grade: Grade) -> Mapping[str, object]:
+    """As it stood before answers were recorded, where none is."""
+    return {name: value for name, value in asdict(grade).items() if name != "answer" or value is not None}
 
 
 def _hash(text: str) -> str:

@@ -9,10 +9,11 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from routers.calibration import Calibration
 from routers.errors import ArtifactError
 from routers.mapping.learned import Limits
 from routers.trained import Placed, Report
@@ -21,6 +22,7 @@ __all__ = [
     "AGAIN",
     "FORMAT",
     "MANIFEST",
+    "CalibrationPart",
     "ClassifierPart",
     "EmbedderPart",
     "Manifest",
@@ -30,7 +32,7 @@ __all__ = [
     "sealed",
 ]
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 AGAIN = "run 'orchestrator train' again"
 
@@ -60,6 +62,22 @@ class EmbedderPart(_Part):
     dim: int
 
 
+class CalibrationPart(_Part):
+    """Temperature and curve, see `routers.calibration.Calibration`; what that refuses is refused here."""
+
+    temperature: Positive
+    curve: tuple[tuple[Unit, Unit], ...] | None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        self.value()
+        return self
+
+    def value(self) -> Calibration:
+        """As the router has it."""
+        return Calibration(self.temperature, self.curve)
+
+
 class SignalPart(_Part):
     """A signal of the gate, see `routers.gate.Signal`."""
 
@@ -71,12 +89,14 @@ class SignalPart(_Part):
 class MappingPart(_Part):
     """What the learned mapping was learned from: the graded outcomes, the budget, the experts' active parameters.
 
+    max_drafts: of the fuse plans that were tried, None where there were none to try.
     placed: experts that were added from shots of their own, which `data_sha256` does not cover.
     """
 
     data_sha256: str
     budget: Limits
     active_params_b: dict[str, float]
+    max_drafts: int | None = None
     placed: tuple[Placed, ...] = ()
 
 
@@ -86,11 +106,11 @@ class Manifest(_Part):
     mapping: None where none was learned; otherwise it is a file of its own.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     classifier: ClassifierPart
     classes: tuple[str, ...] = Field(min_length=2)
     general: str
-    temperature: Positive
+    calibration: CalibrationPart
     threshold: Finite
     signals: tuple[SignalPart, ...] = ()
     qhat: Unit

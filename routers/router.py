@@ -6,7 +6,8 @@ from typing import cast
 
 import numpy as np
 
-from routers.calibrate import Probabilities, conformal_sets, kept_as_stated, softmax
+from routers.calibrate import Probabilities, conformal_sets, kept_as_stated
+from routers.calibration import Calibration
 from routers.classify.contribution import most_telling, total
 from routers.classify.protocol import CategoryClassifier, Evident, Explained, stated_by
 from routers.embedding.protocol import FloatArray
@@ -39,12 +40,12 @@ class Routing:
 class Router:
     """A fitted classifier with what its held-out queries taught.
 
-    temperature: divides the logits. qhat: the conformal score up to which a category is in the set.
+    calibration: makes probabilities of the logits. qhat: the conformal score up to which a category is in the set.
     general: the category for what the gate rejects.
     """
 
     classifier: CategoryClassifier
-    temperature: float
+    calibration: Calibration
     gate: Gate
     qhat: float
     general: str
@@ -64,7 +65,7 @@ class Router:
         if not texts:
             return []
         logits, evidence = self._read(texts)
-        posterior = kept_as_stated(softmax(logits, self.temperature), stated_by(self.classifier, texts))
+        posterior = kept_as_stated(self.calibration.posterior(logits), stated_by(self.classifier, texts))
         inside = conformal_sets(posterior, self.qhat)
         return [self._routing(*parts) for parts in zip(posterior, inside, evidence, strict=True)]
 
@@ -75,7 +76,7 @@ class Router:
         of them add up.
         """
         logits, (evidence,) = self._read([text])
-        (row,) = kept_as_stated(softmax(logits, self.temperature), stated_by(self.classifier, [text]))
+        (row,) = kept_as_stated(self.calibration.posterior(logits), stated_by(self.classifier, [text]))
         first, second = (int(column) for column in np.argsort(-row, kind="stable")[:2])
         top, runner_up = self.classifier.classes_[first], self.classifier.classes_[second]
         explained = self.classifier if isinstance(self.classifier, Explained) else None

@@ -61,9 +61,12 @@ def train(
     embedder = seen_by(classifier, embedder, parameters)
     run = _Run(kind, chosen, embedder, progress or _silent)
     held_out, folds_used = run.held_out(folds=folds, seed=seed)
-    settings = held_out.settings(alpha=alpha, false_reject=false_reject)
+    calibrations = held_out.calibrations()
+    settings = held_out.settings(alpha=alpha, false_reject=false_reject, kind=calibrations.chosen)
+    measures = held_out.measures(alpha=alpha, false_reject=false_reject, kind=calibrations.chosen)
     report = Report(
-        **held_out.measures(alpha=alpha, false_reject=false_reject).model_dump(),
+        **measures.model_dump(),
+        calibration=calibrations,
         examples=len(chosen),
         duplicates=len(examples) - len(chosen),
         data_sha256=examples_sha256(chosen),
@@ -159,7 +162,7 @@ class _Run:
         self._progress("fit", 1, 1)
         return Router(
             classifier=serving,
-            temperature=settings.temperature,
+            calibration=settings.calibration,
             gate=settings.gate,
             qhat=settings.qhat,
             general=general,

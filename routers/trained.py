@@ -5,11 +5,21 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from routers.calibration import CalibrationKind
 from routers.lessons import Lessons
 from routers.mapping.learned import LearnedMapping
 from routers.router import Router
 
-__all__ = ["CategoryReport", "Mapped", "Measures", "Placed", "Report", "Trained"]
+__all__ = [
+    "CalibrationFit",
+    "CalibrationReport",
+    "CategoryReport",
+    "Mapped",
+    "Measures",
+    "Placed",
+    "Report",
+    "Trained",
+]
 
 
 class CategoryReport(BaseModel):
@@ -22,11 +32,38 @@ class CategoryReport(BaseModel):
     recall: float
 
 
+class CalibrationFit(BaseModel):
+    """How good one kind of calibration was, on folds that it was not fitted on.
+
+    ece: calibration error, 0 to 1. log_loss: mean of -ln of the true category's probability, 0 and up.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ece: float
+    log_loss: float
+
+
+class CalibrationReport(BaseModel):
+    """The kinds of calibration side by side, and the one that was taken.
+
+    gain: log-loss that isotonic saves a query; below 0 it costs some. standard_error: of the gain.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chosen: CalibrationKind
+    temperature: CalibrationFit
+    isotonic: CalibrationFit
+    gain: float
+    standard_error: float
+
+
 class Measures(BaseModel):
     """How well held-out queries were routed, by classifiers and settings that had not seen them.
 
     accuracy, macro_f1: of the likeliest category, gate aside, 0 to 1.
-    ece_before, ece_after: calibration error before and after temperature scaling, 0 to 1.
+    ece_before, ece_after: calibration error before and after calibration, 0 to 1.
     coverage: share of queries whose category set holds the true category. mean_set_size: categories in a set.
     kept: share of all queries that pass the gate. kept_accuracy: of those, None when none passes.
     """
@@ -48,7 +85,7 @@ class Report(Measures):
     """The measures, and how the router came about.
 
     examples: distinct queries learned from. duplicates: further ones that said the same. data_sha256: of the set.
-    folds, seed, alpha, false_reject: how it was trained. threshold: of the gate.
+    folds, seed, alpha, false_reject: how it was trained. threshold: of the gate. calibration: which kind, and why.
     answered_fast: share of held-out queries that a fast tier answered, None where the classifier has none.
     """
 
@@ -60,6 +97,7 @@ class Report(Measures):
     alpha: float
     false_reject: float
     threshold: float
+    calibration: CalibrationReport
     answered_fast: float | None = None
 
 
@@ -77,13 +115,15 @@ class Placed(BaseModel):
 class Mapped:
     """A mapping fresh from learning, and what it was learned from, to be known again.
 
-    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. placed: experts that were
-    added later, from shots that are not among the graded outcomes.
+    data_sha256: of the graded outcomes. active_params_b: billions, by expert, where known. max_drafts: of the fuse
+    plans that were tried, None where nothing was known of any. placed: experts that were added later, from shots that
+    are not among the graded outcomes.
     """
 
     learned: LearnedMapping
     data_sha256: str
     active_params_b: Mapping[str, float]
+    max_drafts: int | None = None
     placed: tuple[Placed, ...] = ()
 
 

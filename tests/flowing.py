@@ -21,6 +21,7 @@ from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
 from orchestrator.testing import WordEmbedder
 from orchestrator.types import Chunk
+from routers.calibration import Calibration
 from routers.classify.protocol import CategoryClassifier
 from routers.embedding import FloatArray
 from routers.gate import Gate
@@ -98,7 +99,7 @@ async def flowing(
     registry = Registry(config, site, built={expert.id: expert for expert in experts})
     router = router or Router(
         classifier=cast("CategoryClassifier", FirstWord([name for name in config.categories if name != "general"])),
-        temperature=1.0,
+        calibration=Calibration(1.0),
         gate=Gate(0.9),
         qhat=0.5,
         general="general",

@@ -8,7 +8,7 @@ from orchestrator.plans import Planned, Plans
 from routers.mapping import Plan
 from routers.mapping.learned import LearnedMapping
 from tests.flowing import config_of
-from tests.learning import learned_mapping
+from tests.learning import fusing_mapping, learned_mapping
 
 EXPERTS = ("cheap", "dear", "fresh")
 
@@ -58,17 +58,28 @@ def test_a_fuse_plan_stands_as_listed_unless_fuse_plans_were_graded() -> None:
     """Ours: grades of single answers say nothing of a verdict's worth."""
     block = {"experts": ["cheap", "fresh"], "plan": "fuse"}
     assert planned(block, learned_mapping()).plan == Plan(kind="fuse", experts=("cheap", "fresh"))
-    graded = learned_mapping(fused={"both": ("cheap", "dear")})
-    assert planned(block, graded).plan == Plan(kind="single", experts=("dear", "cheap", "fresh"))
+    graded = fusing_mapping("cheap", "dear", place=0.5)
+    assert planned(block, graded, cost_quality=0).plan == Plan(kind="single", experts=("dear", "cheap", "fresh"))
+
+
+def test_a_learned_fuse_plan_comes_with_its_gain_and_with_who_is_asked_instead() -> None:
+    """Ours: a verdict's drafts in the order of the category, votes in the order in which they were weighed."""
+    verdict = planned(["fresh"], fusing_mapping("cheap", "dear", verdict="fresh"))
+    assert verdict.plan == Plan(kind="fuse", experts=("dear", "cheap"), verdict="fresh")
+    assert (verdict.cost_quality, verdict.instead) == (1.0, ("dear", "cheap", "fresh"))
+    vote = planned(["fresh"], fusing_mapping("cheap", "dear", weights=(0.5, 2.0)))
+    assert vote.plan == Plan(kind="fuse", experts=("cheap", "dear"), weights=(0.5, 2.0))
+    assert vote.gain == "+0.100 [+0.040, +0.160] over dear"
 
 
 def test_a_learned_fuse_plan_is_served_whole_or_not_at_all() -> None:
-    """Ours: with one of its experts gone it is not the plan that was graded."""
-    frontier = [{"cost": 1.0, "credit": 0.5, "changes": {"sums": "both", "verses": "dear"}}]
-    graded = learned_mapping(fused={"both": ("cheap", "dear")}, frontier=frontier)
-    assert planned(["fresh"], graded) == Planned(Plan(kind="fuse", experts=("dear", "cheap")), 1.0)
-    gone = planned(["fresh"], graded, experts=("cheap", "fresh"))
-    assert (gone.plan, gone.cost_quality) == (Plan(kind="single", experts=("fresh",)), None)
+    """Ours: with one of its experts gone it is not the plan that was graded; the best of those left answers."""
+    votes, verdict = fusing_mapping("cheap", "dear", weights=(1.0, 2.0)), fusing_mapping("cheap", "dear", verdict="pen")
+    for graded, gone, left in ((votes, "dear", ("cheap", "fresh")), (verdict, "pen", ("dear", "cheap", "fresh"))):
+        found = planned(["fresh"], graded, experts=tuple(expert for expert in EXPERTS if expert != gone))
+        assert found == Planned(Plan(kind="single", experts=left), 1.0, why=f"{gone} is gone")
+    alone = planned(["fresh"], votes, experts=("fresh",))
+    assert (alone.plan.experts, alone.cost_quality) == (("fresh",), None)
 
 
 def test_experts_that_left_the_configuration_are_passed_over() -> None:

@@ -53,7 +53,7 @@ def _values(rows: Sequence[Row], said: Said, known: Flags | None) -> dict[str, R
     to_general = np.array([sent == said.general for sent in said.sent])
     labelled = np.array([row.category is not None for row in rows])
     strange = np.array([not row.in_scope for row in rows])
-    grades = [row.outcomes.get(expert or "") for row, expert in _pairs(rows, said.experts)]
+    grades = said.grades
     return {
         "accuracy": np.where(labelled, right, np.nan),
         "accuracy_known": np.where(labelled if known is None else labelled & known, right, np.nan),

@@ -113,7 +113,7 @@ def crossfitted(
     if not agreed:
         raise DataError(["no example has the same label for both artifacts: nothing to judge by; give --replay FILE"])
     rows = [Row(query=one.query, category=one.category, outcomes={}) for one in agreed]
-    rows += [Row(query=line.query, given=line.category, outcomes=line.outcomes) for line in judged]
+    rows += [Row(query=line.query, given=line.category, outcomes=line.outcomes, fused=line.fused) for line in judged]
     texts = [same_text(one.query) for one in agreed] + [_fold_text(line) for line in judged]
     recipes = [_recipe(side, taught, examples, lines) for side, taught in zip(sides, lessons, strict=True)]
     said = _asked(rows, texts, recipes, folds=folds, seed=seed, progress=progress)
@@ -164,7 +164,7 @@ def _recipe(side: Side, taught: Lessons, examples: Sequence[Example], lines: Seq
 
 
 def _with_budget(side: Side) -> Config:
-    """The configuration, with the budget that the side's mapping kept within."""
+    """The configuration, with the budget and the drafts that the side's mapping kept within."""
     part = side.manifest.mapping
     if part is None:
         return side.config
@@ -172,7 +172,10 @@ def _with_budget(side: Side) -> Config:
         "cost_per_query": part.budget.cost_per_query_usd,
         "active_params_b": part.budget.active_params_b,
     }
-    return side.config.model_copy(update={"budget": side.config.budget.model_copy(update=limits)})
+    update: dict[str, Any] = {"budget": side.config.budget.model_copy(update=limits)}
+    if part.max_drafts is not None:
+        update["fusion"] = side.config.fusion.model_copy(update={"max_drafts": part.max_drafts})
+    return side.config.model_copy(update=update)
 
 
 def _check_lost(

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.datasets import DataError, Dataset
+from eval.datasets import DataError, Dataset, Record
 from eval.datasets.problems import Problems
 from eval.metrics.arrays import IntArray, Reals
 from orchestrator.plans import Plans
+from routers.fusion.recorded import grade_of
 from routers.lessons import text_key
-from routers.mapping.graded import Grade
+from routers.mapping.graded import FusedGrade, Grade
 from routers.router import Router
 
 __all__ = ["Row", "Said", "rows_of", "unseen"]
@@ -24,7 +25,7 @@ BATCH = 64
 class Row:
     """One query. query: None for a grade of a whole category, `given`. category: the true one, None where not known.
 
-    in_scope: false where no category is right. outcomes: of the experts that were graded on it.
+    in_scope: false where no category is right. outcomes: of the experts that were graded on it. fused: of fuse plans.
     """
 
     query: str | None
@@ -32,12 +33,13 @@ class Row:
     given: str | None = None
     in_scope: bool = True
     outcomes: Mapping[str, Grade]
+    fused: tuple[FusedGrade, ...] = ()
 
 
 class Said:
-    """What one side says of each row: where it sends it, its likeliest category, how sure it is, whom it asks.
+    """What one side says of each row: where it sends it, its likeliest category, how sure it is, how it answers.
 
-    general: where its gate sends. experts: None where the plan is not one expert, or the category has none.
+    general: where its gate sends. grades: None where nobody recorded what its plan comes to, or the category has none.
     """
 
     def __init__(self, n: int, *, general: str) -> None:
@@ -45,7 +47,7 @@ class Said:
         self.sent: list[str | None] = [None] * n
         self.top: list[str | None] = [None] * n
         self.confidence: Reals = np.full(n, np.nan)
-        self.experts: list[str | None] = [None] * n
+        self.grades: list[Grade | None] = [None] * n
 
     def ask(self, router: Router, plans: Plans, rows: Sequence[Row], places: IntArray) -> None:
         """Fill in what a router and its plans say of the rows at these places."""
@@ -57,17 +59,17 @@ class Said:
                 self.sent[place], self.top[place] = routing.category, routing.top
                 self.confidence[place] = routing.confidence
         for place in places.tolist():
-            self.experts[place] = _expert(plans, self.sent[place] or rows[place].given)
+            self.grades[place] = _grade(plans, self.sent[place] or rows[place].given, rows[place])
 
 
-def _expert(plans: Plans, category: str | None) -> str | None:
+def _grade(plans: Plans, category: str | None, row: Row) -> Grade | None:
     if category is None:
         return None
     try:
         plan = plans.planned(category).plan
     except KeyError:  # one that the configuration has no more
         return None
-    return plan.experts[0] if plan.kind == "single" else None
+    return grade_of(plan, row.outcomes, row.fused)
 
 
 def rows_of(datasets: Iterable[Dataset]) -> list[Row]:
@@ -84,13 +86,21 @@ def rows_of(datasets: Iterable[Dataset]) -> list[Row]:
             problems.add(place, "query: is empty")
         if record.in_scope and not record.category and not record.outcomes:
             problems.add(place, 'neither "category" nor "outcomes", nor "in_scope": false: nothing to judge by')
-        outcomes = {expert: Grade(one.score, one.cost_usd) for expert, one in record.outcomes.items()}
+        outcomes = {expert: _outcome(record, expert) for expert in record.outcomes}
         category = record.category if record.in_scope else None
         rows.append(Row(query=record.query, category=category, in_scope=record.in_scope, outcomes=outcomes))
     problems.check()
     if not any(row.category for row in rows):
         raise DataError(["--replay: no query has a category; at least some must, to see whether they find it"])
     return rows
+
+
+def _outcome(record: Record, expert: str) -> Grade:
+    """With what the expert said, where the record has that: a draft without an answer gave none."""
+    one, draft = record.outcomes[expert], record.drafts.get(expert)
+    if draft is None:
+        return Grade(one.score, one.cost_usd)
+    return Grade(one.score, one.cost_usd, (draft.text or "") if draft.answer is None else draft.answer)
 
 
 def unseen(rows: Sequence[Row], taught: Iterable[frozenset[str]]) -> tuple[list[Row], list[str]]:

@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from eval.speed.ratio import Ratio, ratio_table, side_by_side
 from orchestrator.engine import cache_folder
+from routers.calibration import Calibration
 from routers.classify.cascade import CascadeClassifier
 from routers.classify.kinds import seen_by
 from routers.classify.phrases import HashedWords
@@ -174,7 +175,7 @@ def _fitted(embedder: Embedder, examples: Sequence[Example]) -> StaticClassifier
 def _router(classifier: StaticClassifier) -> Router:
     """With a gate that weighs evidence, as a trained one does; where its threshold lies costs nothing."""
     gate = Gate(-9.0, tuple(Signal(name, 0.5, 0.1) for name in classifier.signals))
-    return Router(classifier=classifier, temperature=1.0, gate=gate, qhat=0.9, general="general")
+    return Router(classifier=classifier, calibration=Calibration(), gate=gate, qhat=0.9, general="general")
 
 
 def _classify(router: Router) -> Callable[[str], object]:

@@ -21,7 +21,7 @@ from rich.console import Console
 from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import AsJson, ConfigOption, read_config
 from orchestrator.decision import Decision
-from orchestrator.errors import RunError
+from orchestrator.errors import InvalidRequest, RunError
 
 if TYPE_CHECKING:
     from orchestrator.engine import Engine
@@ -29,10 +29,35 @@ if TYPE_CHECKING:
 
 __all__ = ["ask", "route"]
 
+
+def _cost_quality(written: str) -> float | None:
+    """The option's value, refused as a request's would be."""
+    from orchestrator.service.body import cost_quality_of
+
+    try:
+        number: object = float(written)
+    except ValueError:
+        number = written
+    try:
+        return cost_quality_of(number)
+    except InvalidRequest as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 Query = Annotated[str, typer.Argument(help="What you want to know; '-' reads it from standard input.")]
 Url = Annotated[
     str | None,
     typer.Option("--url", help="Ask a running service, such as http://127.0.0.1:8080. Key: ORCHESTRATOR_KEY."),
+]
+
+CostQuality = Annotated[
+    float | None,
+    typer.Option(
+        "--cost-quality",
+        metavar="0..1",
+        parser=_cost_quality,
+        help="0: the cheapest experts; 1: the best within the budget, as without it. Needs a learned mapping.",
+    ),
 ]
 
 
@@ -40,6 +65,7 @@ def ask(  # noqa: PLR0917 - typer's arguments
     query: Query,
     config: ConfigOption = Path("experts.yaml"),
     model: Annotated[str, typer.Option("--model", "-m", help="auto, fuse, or the id of an expert.")] = "auto",
+    cost_quality: CostQuality = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the decision as a tree.")] = False,
     url: Url = None,
     as_json: AsJson = False,
@@ -48,14 +74,14 @@ def ask(  # noqa: PLR0917 - typer's arguments
 
     Example: orchestrator ask "What is 17% of 4310?" --explain
     """
-    text = _text(query)
+    question = _Question(query=_text(query), model=model, cost_quality=cost_quality)
     quiet = as_json
     if url:
-        answer = _ask_service(url, text, model)
+        answer = _ask_service(url, question)
         if not quiet:
             print(answer.text)
     else:
-        answer = anyio.run(_ask_here, config, text, model, quiet)
+        answer = anyio.run(_ask_here, config, question, quiet)
     if as_json:
         print(json.dumps(answer.as_dict(), indent=2))
     elif explain:
@@ -68,6 +94,7 @@ def route(  # noqa: PLR0917 - typer's arguments
     query: Query,
     config: ConfigOption = Path("experts.yaml"),
     model: Annotated[str, typer.Option("--model", "-m", help="auto, fuse, or the id of an expert.")] = "auto",
+    cost_quality: CostQuality = None,
     explain: Annotated[bool, typer.Option("--explain", help="Also show what decided the category.")] = False,
     url: Url = None,
     as_json: AsJson = False,
@@ -76,15 +103,31 @@ def route(  # noqa: PLR0917 - typer's arguments
 
     Example: orchestrator route "how do I proof dough in a cold kitchen" --explain
     """
-    text = _text(query)
+    question = _Question(query=_text(query), model=model, cost_quality=cost_quality)
     if url:
-        decision = _route_service(url, text, model, explain=explain)
+        decision = _route_service(url, question, explain=explain)
     else:
-        decision = anyio.run(_route_here, config, text, model, explain)
+        decision = anyio.run(_route_here, config, question, explain)
     if as_json:
         print(decision.model_dump_json(indent=2))
     else:
         _show(decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    query: str
+    model: str
+    cost_quality: float | None
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return [{"role": "user", "content": self.query}]
+
+    def fields(self) -> dict[str, Any]:
+        """Of a request's body, beside what is asked; a service that does not know `cost_quality` is not sent any."""
+        place = {} if self.cost_quality is None else {"cost_quality": self.cost_quality}
+        return {"model": self.model, **place}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +142,7 @@ class _Answer:
         return {"answer": self.text, "citations": self.citations, "error": self.error, "decision": decision}
 
 
-async def _ask_here(config: Path, query: str, model: str, quiet: bool) -> _Answer:  # noqa: FBT001 - anyio.run
+async def _ask_here(config: Path, question: _Question, quiet: bool) -> _Answer:  # noqa: FBT001 - anyio.run
     from orchestrator.errors import OrchestratorError
     from orchestrator.wire import citation
 
@@ -109,8 +152,8 @@ async def _ask_here(config: Path, query: str, model: str, quiet: bool) -> _Answe
             sys.stdout.flush()
 
     async with _engine(config) as engine:
-        body = {"messages": [{"role": "user", "content": query}], "stream": not quiet}
-        request, trace = engine.pipeline.request(body, model=model)
+        body = {"messages": question.messages, "stream": not quiet}
+        request, trace = engine.pipeline.request(body, **question.fields())
         draft: Draft | None = None
         error = None
         try:
@@ -127,10 +170,9 @@ async def _ask_here(config: Path, query: str, model: str, quiet: bool) -> _Answe
         )
 
 
-async def _route_here(config: Path, query: str, model: str, explain: bool) -> Decision:  # noqa: FBT001 - anyio.run
+async def _route_here(config: Path, question: _Question, explain: bool) -> Decision:  # noqa: FBT001 - anyio.run
     async with _engine(config) as engine:
-        body = {"messages": [{"role": "user", "content": query}]}
-        request, trace = engine.pipeline.request(body, model=model)
+        request, trace = engine.pipeline.request({"messages": question.messages}, **question.fields())
         await engine.pipeline.route(request, trace, explain=explain)
         trace.close()
         return trace.decision()
@@ -145,8 +187,8 @@ async def _engine(config: Path) -> AsyncIterator[Engine]:
         yield engine
 
 
-def _ask_service(url: str, query: str, model: str) -> _Answer:
-    sent = _post(url, "/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": query}]})
+def _ask_service(url: str, question: _Question) -> _Answer:
+    sent = _post(url, "/v1/chat/completions", {"messages": question.messages, **question.fields()})
     message = sent.body["choices"][0]["message"]
     found = _get(url, f"/v1/decisions/{sent.headers['x-orchestrator-decision-id']}")
     return _Answer(
@@ -156,8 +198,8 @@ def _ask_service(url: str, query: str, model: str) -> _Answer:
     )
 
 
-def _route_service(url: str, query: str, model: str, *, explain: bool) -> Decision:
-    sent = {"query": query, "model": model, **({"explain": True} if explain else {})}
+def _route_service(url: str, question: _Question, *, explain: bool) -> Decision:
+    sent = {"query": question.query, **question.fields(), **({"explain": True} if explain else {})}
     return Decision.model_validate(_post(url, "/v1/route", sent).body)
 
 
@@ -191,7 +233,10 @@ def _call(method: str, url: str, path: str, body: dict[str, Any] | None) -> _Rep
 
 
 def _text(query: str) -> str:
-    return sys.stdin.read().strip() if query == "-" else query
+    """What was asked, as text: a terminal hands over bytes, and those that are none must not stop the answer."""
+    if query == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace").strip()
+    return query.encode("utf-8", "replace").decode("utf-8")
 
 
 def _show(decision: Decision) -> None:

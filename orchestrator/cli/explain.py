@@ -101,6 +101,10 @@ def _choose(tree: Tree, stage: Chosen) -> None:
     verdict = f", verdict by {stage.verdict}" if stage.verdict else ""
     branch = tree.add(_head("choose", f"{stage.plan}: {arrow.join(stage.experts)}{verdict}", style="cyan"))
     branch.add(Text(stage.reason))
+    if stage.weights:
+        branch.add(
+            Text("votes weigh " + ", ".join(f"{expert} {weight:.2f}" for expert, weight in stage.weights.items()))
+        )
     for skipped in stage.skipped:
         branch.add(Text(f"not {skipped.expert}: {skipped.reason}", style="yellow"))
 
@@ -128,7 +132,8 @@ def _consensus(tree: Tree, stage: Consensus) -> None:
     branch = tree.add(_head("consensus", f"by {stage.measure}{same}, {stage.took_ms:.1f} ms", style="cyan"))
     for expert, score in sorted(stage.scores.items(), key=lambda item: item[1]):
         fate = "kept" if expert in stage.kept else "dissent"
-        branch.add(Text(f"{expert:<14}disagreement {score:.3f}  {fate}"))
+        votes = f", votes for its answer {stage.support[expert]:.2f}" if expert in stage.support else ""
+        branch.add(Text(f"{expert:<14}disagreement {score:.3f}{votes}  {fate}"))
 
 
 def _verdict(tree: Tree, stage: Verdict) -> None:

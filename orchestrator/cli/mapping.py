@@ -19,11 +19,13 @@ from orchestrator.errors import RunError
 if TYPE_CHECKING:
     from orchestrator.config import Config
     from orchestrator.plans import Plans
-    from routers.mapping.learned import LearnedMapping
+    from routers.mapping.learned import Fused, LearnedMapping
 
 __all__ = ["mapping"]
 
 CHOSEN = "*"
+ANY_WIDTH = 100_000
+"""Columns of text that no table has."""
 
 
 def mapping(
@@ -52,7 +54,8 @@ def mapping(
     console = Console(highlight=False)
     table = _table(learned)
     if not console.is_terminal:  # a file or a pipe takes lines of any length
-        console.width = max(console.width, console.measure(table).maximum)
+        wide = console.options.update_width(ANY_WIDTH)
+        console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
     for line in [*_legend(learned), *_exceptions(settings, plans), *_changed(other, changes)]:
         console.print(Text(line), soft_wrap=True)
@@ -71,17 +74,38 @@ def _table(learned: LearnedMapping) -> Table:
     matrix = learned.matrix
     table = Table(title="expected score [95 % interval]", box=SIMPLE)
     table.add_column("category", no_wrap=True)
-    for column in matrix.columns:
+    for column in learned.experts:
         table.add_column(column, justify="right")
+    if learned.drafted:
+        table.add_column("the fuse plan that gains most, and its gain", justify="right")
     for row in matrix.rows:
-        cells = [matrix.cells[row].get(column) for column in matrix.columns]
+        cells = [matrix.cells[row].get(column) for column in learned.experts]
         texts = ["-" if cell is None else cell.text() for cell in cells]
-        chosen = [column == matrix.chosen[row] for column in matrix.columns]
+        chosen = [column == matrix.chosen[row] for column in learned.experts]
+        if learned.drafted:
+            fused = _fused(learned, row)
+            texts.append("-" if fused is None else _gaining(learned, row, fused))
+            chosen.append(fused is not None and fused == matrix.chosen[row])
         marked = zip(texts, chosen, strict=True)
         table.add_row(
             row, *(Text(f"{text} {CHOSEN}", style="bold green") if best else Text(text + "  ") for text, best in marked)
         )
     return table
+
+
+def _fused(learned: LearnedMapping, category: str) -> str | None:
+    """The fuse plan that is chosen in a category, or else the one with the best lower bound of its gain."""
+    chosen = learned.matrix.chosen[category]
+    if chosen in learned.fused:
+        return chosen
+    known = {name: learned.cells[category][name].gain_low for name in learned.tried(category)}
+    bounds = {name: low for name, low in known.items() if low is not None}
+    return max(bounds, key=lambda name: bounds[name]) if bounds else None
+
+
+def _gaining(learned: LearnedMapping, category: str, name: str) -> str:
+    cell = learned.cells[category][name]
+    return f"{name}, {cell.text()}, {cell.gain_text()}"
 
 
 def _legend(learned: LearnedMapping) -> list[str]:
@@ -95,9 +119,23 @@ def _legend(learned: LearnedMapping) -> list[str]:
     if learned.cost_unit is not None:
         costs = f"{first.cost:.3g} to {last.cost:.3g}" if len(learned.frontier) > 1 else f"{last.cost:.3g} throughout"
         lines.append(f"cost_quality 0 to 1: {costs} {unit[learned.cost_unit]}, mappings: {len(learned.frontier)}")
+    if learned.drafted:
+        lines.append(
+            f"fuse plans, from {learned.drafted} queries, are chosen where the lower bound of their gain is above 0:"
+        )
+        lines += [_overall(name, fused) for name, fused in learned.fused.items()]
     if not learned.proven:
         lines.append("time ran out before the mapping was known to be the best")
     return lines
+
+
+def _overall(name: str, fused: Fused) -> str:
+    """What a fuse plan gains over all queries, and how sure its gain in a category has to be."""
+    bound = f"lower bound at {fused.confidence:.0%} in a category"
+    if fused.gain is None or fused.gain_low is None:
+        return f"  {name}: not proven overall, {bound}"
+    overall = f"{'' if fused.proven else 'not '}proven overall ({fused.gain:+.3f}, lower bound {fused.gain_low:+.3f})"
+    return f"  {name}: {overall} on {fused.n} queries, {bound}"
 
 
 def _exceptions(config: Config, plans: Plans) -> list[str]:

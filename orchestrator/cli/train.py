@@ -32,8 +32,8 @@ def train(
         Path | None,
         typer.Option(
             "--scores",
-            help="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd}}}, instead of "
-            "routing.scores.",
+            help="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd, answer}}}, "
+            "instead of routing.scores; where answers are recorded, fuse plans are tried too.",
         ),
     ] = None,
     add_expert: Annotated[
@@ -114,7 +114,9 @@ def _as_dict(report: Report, learned: LearnedMapping | None) -> dict[str, object
 def _mapping_line(learned: LearnedMapping | None) -> str:
     if learned is None:
         return "mapping            none learned, as nothing was graded: experts as listed"
-    return f"mapping            learned from {learned.queries} graded queries; see 'orchestrator mapping'"
+    fused = sum(plan.kind == "fuse" for plan in learned.plans.values())
+    plans = f", fuse plans for {fused} of {len(learned.plans)} categories" if learned.drafted else ""
+    return f"mapping            learned from {learned.queries} graded queries{plans}; see 'orchestrator mapping'"
 
 
 def _table(report: Report) -> Table:
@@ -124,13 +126,18 @@ def _table(report: Report) -> Table:
     return table
 
 
+def _calibrations(report: Report) -> str:
+    both = report.calibration
+    return f"{both.temperature.ece:.3f} by temperature, {both.isotonic.ece:.3f} by isotonic; {both.chosen} chosen"
+
+
 def _summary(report: Report) -> str:
     fast = report.answered_fast
     return "\n".join(
         [
             f"queries            {report.examples} ({report.folds} folds, seed {report.seed})",
             f"accuracy           {report.accuracy:.3f}, macro F1 {report.macro_f1:.3f}",
-            f"calibration error  {report.ece_before:.3f} before, {report.ece_after:.3f} after temperature scaling",
+            f"calibration error  {report.ece_before:.3f} before, {_calibrations(report)}",
             f"category sets      hold the true one in {report.coverage:.3f}, {report.mean_set_size:.2f} each",
             f"gate               below {report.threshold:.3f} goes to general; {report.kept:.3f} pass",
             *([] if fast is None else [f"fast tier          answers {fast:.3f}; the others are embedded"]),

@@ -125,8 +125,9 @@ class Routing(Settings):
     )
     scores: Path | None = Field(
         default=None,
-        description="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd}}}, from "
-        "which training learns which expert answers which category",
+        description="JSONL file of graded outcomes {query or category, outcomes: {expert: {score, cost_usd, answer}}}, "
+        "from which training learns which expert answers which category; where answers are recorded, fuse plans are "
+        "tried too",
     )
     classifier: str = Field(default="kernel", description="classifier kind (entry points `orchestrator.routers`)")
     parameters: Parameters = Field(

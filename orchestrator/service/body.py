@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from orchestrator.errors import InvalidRequest, RequestTooLarge, WrongMediaType
 
-__all__ = ["chat_body", "chat_model", "integer", "json_body", "switch", "take_cost_quality"]
+__all__ = ["chat_body", "chat_model", "cost_quality_of", "integer", "json_body", "switch", "take_cost_quality"]
 
 DEFAULT_MODEL = "auto"
 
@@ -72,7 +72,11 @@ def chat_body(body: dict[str, Any]) -> dict[str, Any]:
 
 def take_cost_quality(body: dict[str, Any]) -> float | None:
     """The place on the learned frontier that a chat body asks for; taken out of it: experts do not know it."""
-    value = body.pop("cost_quality", None)
+    return cost_quality_of(body.pop("cost_quality", None))
+
+
+def cost_quality_of(value: object) -> float | None:
+    """What was sent as `cost_quality`, None where nothing was; the one check for every surface."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SkipValidation
 
 from orchestrator.config import Config
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine, running
 from orchestrator.errors import OrchestratorError
 from orchestrator.experts import State
+from orchestrator.service.body import cost_quality_of
 from orchestrator.stages.draft import nowhere
 from orchestrator.usage.feedback import Accepted, accept
 from orchestrator.wire import citation
@@ -26,6 +27,13 @@ INSTRUCTIONS = "Ask anything: each query goes to the expert that knows its kind 
 
 Query = Annotated[str, Field(description="the question or request, in plain words", min_length=1)]
 Model = Annotated[str, Field(description="auto (route), fuse (several drafts and a verdict) or an expert's id")]
+CostQuality = Annotated[
+    SkipValidation[Annotated[float, Field(ge=0, le=1)] | None],  # checked as in a REST body, with the same message
+    Field(
+        description="where to choose between the cheapest experts (0) and the best within the budget (1, as without "
+        "it); only where experts were learned from graded answers, and not with an expert's id as model"
+    ),
+]
 
 
 class Answer(BaseModel):
@@ -74,11 +82,15 @@ def create_server(config: Config) -> MCPServer[Engine]:
     return server
 
 
-async def ask(query: Query, context: Context[Engine, Any], model: Model = "auto") -> Answer:
+async def ask(
+    query: Query, context: Context[Engine, Any], model: Model = "auto", cost_quality: CostQuality = None
+) -> Answer:
     """Answer a query by the expert that fits it best."""
     engine = _engine(context)
     try:
-        request, trace = engine.pipeline.request(_body(query), model=model.strip())
+        request, trace = engine.pipeline.request(
+            _body(query), model=model.strip(), cost_quality=cost_quality_of(cost_quality)
+        )
         try:
             draft = await engine.pipeline.answer(request, nowhere, trace)
         finally:
@@ -97,11 +109,13 @@ async def ask(query: Query, context: Context[Engine, Any], model: Model = "auto"
     )
 
 
-async def route(query: Query, context: Context[Engine, Any], model: Model = "auto") -> Decision:
+async def route(
+    query: Query, context: Context[Engine, Any], model: Model = "auto", cost_quality: CostQuality = None
+) -> Decision:
     """Show how a query would be routed."""
     pipeline = _engine(context).pipeline
     try:
-        request, trace = pipeline.request(_body(query), model=model.strip())
+        request, trace = pipeline.request(_body(query), model=model.strip(), cost_quality=cost_quality_of(cost_quality))
         await pipeline.route(request, trace)
     except OrchestratorError as error:
         raise ToolError(str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.config import Config
 from orchestrator.decision import Categorized, Chosen, Skipped
@@ -12,6 +13,7 @@ from orchestrator.plans import Planned, Plans
 from orchestrator.stages.price import expected_usd
 from orchestrator.trace import Stopwatch
 from orchestrator.types import ChatRequest
+from routers.mapping import Plan
 
 __all__ = ["ALIASES", "Chooser"]
 
@@ -50,6 +52,12 @@ class Chooser:
         plans = plans or self.plans
         category = categorized.category or self._config.general
         planned = plans.planned(category, cost_quality=request.cost_quality)
+        if planned.instead:  # a learned fuse plan: as it was learned, or not at all
+            writer = None if planned.plan.weights else planned.plan.verdict or self._verdict(category, plans)
+            obstacle = self._obstacle(planned.plan, request, writer=writer)
+            if not obstacle:
+                return _learned(category, planned, request, writer=writer, watch=watch)
+            planned = replace(planned, plan=Plan(kind="single", experts=planned.instead), gain="", why=obstacle)
         if fuse or planned.plan.kind == "fuse":
             verdict = self._verdict(category, plans)
             return self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
@@ -62,6 +70,30 @@ class Chooser:
             reason=_grounds(category, planned, request),
             took_ms=watch.ms,
         )
+
+    def _obstacle(self, plan: Plan, request: ChatRequest, *, writer: str | None) -> str:
+        """Why a learned fuse plan cannot be served whole now, as the rest of a sentence; empty where it can."""
+        most, drafts = self._config.fusion.max_drafts, len(plan.experts)
+        if drafts > most:
+            return f"it takes {drafts} drafts, fusion.max_drafts is {most}"
+        if plan.weights and request.body.get("tools"):
+            return "its votes are on answers, and the request has tools"
+        if not plan.weights and writer is None:
+            return "no expert can write its verdict"
+        for expert in plan.experts:
+            if down := self._down(expert):
+                return f"{expert!r} is down: {down}"
+            if refusal := self._refusal(expert, request):
+                return f"{expert!r}: {refusal}"
+        return self._overspent([*plan.experts, *([writer] if writer else [])], request)
+
+    def _overspent(self, experts: Sequence[str], request: ChatRequest) -> str:
+        """By how much calls of all these experts would exceed the budget of a query; empty where they keep to it."""
+        limit = self._config.budget.cost_per_query
+        usd = sum(expected_usd(self._registry.settings(expert).cost, request) for expert in experts)
+        if limit is None or usd <= limit:
+            return ""
+        return f"all its calls would cost about {usd:.6f} USD, the budget is {limit:g}"
 
     def _fused(
         self,
@@ -133,6 +165,20 @@ class Chooser:
         return ""
 
 
+def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: str | None, watch: Stopwatch) -> Chosen:
+    """A fuse plan as it was learned."""
+    plan = planned.plan
+    return Chosen(
+        plan="fuse",
+        experts=plan.experts,
+        verdict=writer,
+        weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
+        cost_quality=planned.cost_quality,
+        reason=_grounds(category, planned, request),
+        took_ms=watch.ms,
+    )
+
+
 def _grounds(category: str, planned: Planned, request: ChatRequest) -> str:
     """The category, and what was made of the place on the frontier that the request asks for."""
     asked = request.cost_quality
@@ -140,4 +186,7 @@ def _grounds(category: str, planned: Planned, request: ChatRequest) -> str:
         unheeded = "" if asked is None else f"; cost_quality {asked:g} changes nothing: as listed ({planned.why})"
         return f"category {category!r}{unheeded}"
     best = f"at cost_quality {planned.cost_quality:g}" if asked is not None else "the best within the budget"
-    return f"category {category!r}, learned plan, {best}"
+    if planned.gain:
+        return f"category {category!r}, learned fuse plan, gain {planned.gain}, {best}"
+    unserved = f"; its fuse plan is not served: {planned.why}" if planned.why else ""
+    return f"category {category!r}, learned plan, {best}{unserved}"

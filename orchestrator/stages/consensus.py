@@ -1,5 +1,8 @@
 """Stage 4: which drafts agree? Scores each draft by its disagreement with the others and keeps the nearest.
 
+Or, where a plan was learned from recorded answers, the drafts' short answers vote (`elected`), by the functions that
+replayed the records (`routers.fusion`), and those who gave the winning answer are kept.
+
 The algebra is pure; only `Agreement` embeds texts. Source: Speculative Verdict (arXiv 2510.20812) in the form for
 experts that cannot score likelihoods (PAPERS.md 1.3): d_j(y_i) = 1 - agree_j(y_i), d_j(y_j) = 0,
 s(y_i) = sum over j != i of d_j(y_i), lower is nearer.
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,8 +21,10 @@ from orchestrator.decision import Consensus
 from orchestrator.trace import Stopwatch
 from orchestrator.types import Draft
 from routers.embedding import FloatArray
+from routers.fusion import ballots_of, speakers, support
+from routers.fusion.extraction import short_answer
 
-__all__ = ["Agreement", "default_keep", "disagreement", "nearest"]
+__all__ = ["Agreement", "default_keep", "disagreement", "elected", "nearest", "summed"]
 
 TIE = 1e-12
 """Scores this close at the cut are equal; which of them stays is drawn by the seed (as in the paper's code)."""
@@ -30,12 +35,15 @@ def default_keep(drafts: int) -> int:
     return math.ceil(drafts * 3 / 5)
 
 
-def disagreement(agreement: FloatArray) -> FloatArray:
-    """s(y_i) of each draft from the matrix float32 [k, k] of agreements in [0, 1]; the diagonal does not count."""
-    distance = 1.0 - agreement
-    np.fill_diagonal(distance, 0.0)
-    scores: FloatArray = distance.sum(axis=0)
+def summed(distance: FloatArray) -> FloatArray:
+    """s(y_i) of each draft from the matrix [k, k] of d_j(y_i), row judge on column draft, without the diagonal."""
+    scores: FloatArray = distance.sum(axis=0) - np.diagonal(distance)
     return scores
+
+
+def disagreement(agreement: FloatArray) -> FloatArray:
+    """The same from the matrix of agreements in [0, 1]."""
+    return summed(1.0 - agreement)
 
 
 def nearest(scores: Sequence[float], keep: int, *, seed: int = 42) -> list[int]:
@@ -47,6 +55,39 @@ def nearest(scores: Sequence[float], keep: int, *, seed: int = 42) -> list[int]:
     tied = [i for i, score in enumerate(scores) if abs(score - cut) <= TIE]
     drawn = random.Random(seed).sample(tied, keep - len(sure))  # noqa: S311 - a reproducible tie, not a secret
     return sorted([*sure, *drawn])
+
+
+def elected(drafts: Sequence[Draft], weights: Mapping[str, float]) -> Consensus:
+    """The vote of the drafts' short answers; kept are those who gave the answer that won, who speaks for it first.
+
+    weights: of each vote, by expert, in the order in which they were learned: of equals the first wins. Where nobody
+    gave a short answer, the first one with a text speaks for itself.
+    """
+    watch = Stopwatch()
+    voting = sorted(
+        (draft for draft in drafts if draft.text.strip()), key=lambda draft: list(weights).index(draft.expert)
+    )
+    experts = [draft.expert for draft in voting]
+    each = np.array([weights[expert] for expert in experts])
+    ballots = ballots_of([[short_answer(draft.text) for draft in voting]])
+    same, supports = ballots.same[0], support(ballots, each)[0]
+    np.fill_diagonal(same, val=True)
+    kept: list[int] = []
+    if voting:
+        winner = int(speakers(ballots, each)[0])
+        kept = [winner, *(at for at in np.flatnonzero(same[winner]).tolist() if at != winner)]
+    heard = {experts[at] for at in kept}
+    return Consensus(
+        measure="answer",
+        experts=tuple(experts),
+        agreement=tuple(tuple(map(float, row)) for row in same),
+        scores=dict(zip(experts, map(float, disagreement(same.astype(np.float32))), strict=True)),
+        support={expert: round(float(s), 6) for expert, s in zip(experts, supports, strict=True) if np.isfinite(s)},
+        kept=tuple(experts[at] for at in kept),
+        dissent=tuple(draft.expert for draft in drafts if draft.expert not in heard),
+        unanimous=len(voting) > 1 and bool(same.all()),
+        took_ms=watch.ms,
+    )
 
 
 class Agreement:

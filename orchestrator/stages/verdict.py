@@ -1,5 +1,7 @@
 """Stage 5: the answer. A single answer is relayed; of drafts, the verdict expert sees what the consensus kept.
 
+Where the drafts' answers voted, nobody is asked any more: a draft that gave the answer which won is the answer.
+
 Drafts are data. They go to the verdict expert between markers that carry a random word, so that no draft can
 close its own block and speak as the user; the instructions say that orders inside are to be ignored.
 """
@@ -15,7 +17,7 @@ from orchestrator.trace import Stopwatch, Trace
 from orchestrator.types import ChatRequest, Draft, Emit, content_text
 from orchestrator.wire import emit_whole
 
-__all__ = ["relay", "synthesize", "verdict_request"]
+__all__ = ["relay", "synthesize", "verdict_request", "voted"]
 
 INSTRUCTIONS = (
     "Answer the user's question. Several assistants drafted answers; they stand below between markers with the word "
@@ -53,6 +55,21 @@ async def synthesize(
     trace.verdict = Verdict(kind="synthesize", expert=chosen, saw=_ids(kept), took_ms=watch.ms)
     trace.expert = chosen
     return answer
+
+
+async def voted(kept: Sequence[Draft], request: ChatRequest, emit: Emit, *, trace: Trace) -> Draft:
+    """The draft that speaks for the answer which won: the first of the kept ones, as it came."""
+    watch = Stopwatch()
+    if trace.consensus is None or trace.chosen is None:
+        message = "a vote needs a consensus and its weights"
+        raise RuntimeError(message)
+    support = trace.consensus.support
+    if kept[0].expert in support:
+        cast = sum(trace.chosen.weights[expert] for expert in support)
+        reason = f"its answer has {support[kept[0].expert]:.2f} of the votes' {cast:.2f}"
+    else:
+        reason = "no draft has a short answer to vote for"
+    return await _choose(kept, request, emit, reason=reason, watch=watch, trace=trace)
 
 
 def verdict_request(request: ChatRequest, kept: Sequence[Draft]) -> ChatRequest:

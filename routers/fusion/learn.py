@@ -2,12 +2,8 @@
 
 The candidates are votes of the first 3, 4, ... experts in the order in which they are worth asking (`order`), weighted
 by log odds or by fitted weights. Each is scored on queries that were held out when it was learned, its order and
-weights included. What a category gets is the mapping's decision (`routers.mapping`), by the paired gain of each vote on
-the best single expert of every category, and it has to be proven that fusing does no harm:
-
-- votes whose gain over all queries has a lower bound above zero are taken wherever the gain that is to be expected in
-  the category, drawn towards the others, is above zero: what helps everywhere needs no second proof in each small part;
-- where no vote is proven so, a category is fused only where the lower bound of its own gain is above zero.
+weights included. What a category gets is the mapping's decision, by the paired gain of each vote on the best single
+expert: it has to be proven that fusing does no harm (`routers.mapping.harm`).
 """
 
 from __future__ import annotations
@@ -15,24 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from routers.errors import TrainingError
 from routers.fusion.fitted import fitted_weights
 from routers.fusion.order import greedy_order
-from routers.fusion.policy import FusionPolicy, Vote
+from routers.fusion.policy import FusionPolicy
 from routers.fusion.reliability import accuracies, log_odds
-from routers.fusion.votes import Ballots, Flags, Ints, Reals, winners
-from routers.mapping.learn import FuseColumn, LearnedMapping, learn_mapping
+from routers.fusion.votes import Ballots, Flags, Ints, Reals, speakers
+from routers.mapping.learn import FuseColumn, learn_mapping
 
-__all__ = ["Lesson", "learn_policy", "learn_votes", "order_of", "scores_of"]
+__all__ = ["Lesson", "Vote", "fuse_columns", "learn_policy", "learn_votes", "order_of", "scores_of"]
 
 FEWEST = 3
 """Of two drafts the heavier one wins, whatever the other says."""
-CONFIDENCE = 0.95
-"""Of the lower bound of a vote's gain, one-sided."""
-EVEN_ODDS = 0.5
-"""At this confidence the lower bound is the expected gain."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -63,6 +54,18 @@ class Lesson:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Vote:
+    """A weighted vote.
+
+    experts: by position, in the order in which they are asked. weights: of each in each category, [c + 1, experts]; the
+    last row is for any other category.
+    """
+
+    experts: tuple[int, ...]
+    weights: Reals
+
+
 def order_of(lesson: Lesson) -> list[int]:
     """All experts, those most worth asking first."""
     accuracy = accuracies(lesson.scores, lesson.group, count=len(lesson.categories))
@@ -86,8 +89,8 @@ def learn_votes(lesson: Lesson, *, most: int) -> dict[str, Vote]:
     return votes
 
 
-def learn_policy(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: int, seed: int = 0) -> FusionPolicy:
-    """What to do in each category.
+def fuse_columns(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: int) -> list[FuseColumn]:
+    """The candidates with what each scores on queries that were held out when it was learned.
 
     experts: names of the k, in their order. fold: of each query, [n]; queries of the same text in the same one. most:
     drafts of a query.
@@ -97,41 +100,29 @@ def learn_policy(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: 
     """
     if len(set(fold.tolist())) < 2:  # noqa: PLR2004 - one side learns, one is scored
         raise TrainingError([f"{len(lesson)} queries in one fold: a vote cannot be scored on queries held out from it"])
-    votes = learn_votes(lesson, most=most)
     scores = _held_out_scores(lesson, fold, most=most)
+    return [
+        FuseColumn(
+            name=name,
+            members=tuple(experts[at] for at in vote.experts),
+            scores=scores[name],
+            weights=dict(zip(lesson.categories, vote.weights.tolist(), strict=False)),
+        )
+        for name, vote in learn_votes(lesson, most=most).items()
+    ]
+
+
+def learn_policy(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: int, seed: int = 0) -> FusionPolicy:
+    """What to do in each category; arguments and errors as for `fuse_columns`."""
+    columns = fuse_columns(lesson, experts=experts, fold=fold, most=most)
     names = [lesson.categories[group] for group in lesson.group.tolist()]
-    singles = learn_mapping(names, experts, lesson.scores, seed=seed)
-    proven = [name for name in votes if _overall_bound(scores[name] - _single_scores(lesson, singles)) > 0]
-    mapping = learn_mapping(
-        names,
-        experts,
-        lesson.scores,
-        fuse_columns=[
-            FuseColumn(name=name, members=tuple(experts[at] for at in votes[name].experts), scores=scores[name])
-            for name in proven or votes
-        ],
-        confidence=singles.confidence,
-        fuse_confidence=EVEN_ODDS if proven else CONFIDENCE,
-        seed=seed,
-    )
-    return FusionPolicy(experts=experts, categories=lesson.categories, mapping=mapping, votes=votes, most=most)
+    mapping = learn_mapping(names, experts, lesson.scores, fuse_columns=columns, seed=seed)
+    return FusionPolicy(experts=experts, mapping=mapping)
 
 
 def scores_of(scores: Reals, winner: Ints) -> Reals:
     """The score of each query's winner, [n]; 0 where nobody answered."""
     return np.where(winner >= 0, scores[np.arange(len(scores)), winner], 0.0)
-
-
-def _single_scores(lesson: Lesson, singles: LearnedMapping) -> Reals:
-    """What the single expert of each query's category scored, [n]."""
-    column = {expert: at for at, expert in enumerate(singles.experts)}
-    chosen = np.array([column[singles.expert(category)] for category in lesson.categories], dtype=np.intp)
-    return scores_of(lesson.scores, chosen[lesson.group])
-
-
-def _overall_bound(gains: Reals) -> float:
-    """The one-sided lower bound of a mean, by its normal approximation."""
-    return float(gains.mean() - ndtri(CONFIDENCE) * gains.std() / np.sqrt(len(gains)))
 
 
 def _held_out_scores(lesson: Lesson, fold: Ints, *, most: int) -> dict[str, Reals]:
@@ -142,7 +133,7 @@ def _held_out_scores(lesson: Lesson, fold: Ints, *, most: int) -> dict[str, Real
         judged = lesson.rows(held)
         for name, vote in learn_votes(lesson.rows(fold != number), most=most).items():
             chosen = list(vote.experts)
-            winner = winners(judged.ballots.experts(chosen), vote.weights[judged.group])
+            winner = speakers(judged.ballots.experts(chosen).undrawn, vote.weights[judged.group])
             found.setdefault(name, np.zeros(len(lesson)))[held] = scores_of(judged.scores[:, chosen], winner)
     return found
 

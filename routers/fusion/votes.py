@@ -14,7 +14,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Ballots", "Decided", "Flags", "Ints", "Reals", "ballots_of", "calls", "decide", "support", "winners"]
+__all__ = [
+    "Ballots",
+    "Decided",
+    "Flags",
+    "Ints",
+    "Reals",
+    "ballots_of",
+    "calls",
+    "decide",
+    "speakers",
+    "support",
+    "winners",
+]
 
 Reals = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -29,7 +41,8 @@ class Ballots:
     """What k experts answered to n queries.
 
     codes: [n, k], within a query the same number for the same answer, -1 for none. draws: [n, k] in 0 to 1, the same
-    for the same answer: of answers with equal support the one with the largest draw wins.
+    for the same answer: of answers with equal support the one with the largest draw wins. Without draws (all 0) it is
+    the one whose heaviest voter weighs most, then the one that stands first.
     """
 
     codes: Ints
@@ -58,6 +71,11 @@ class Ballots:
         chosen = list(columns)
         return Ballots(self.codes[:, chosen], self.draws[:, chosen])
 
+    @property
+    def undrawn(self) -> Ballots:
+        """Without draws: as a service votes, which has nothing to draw from that a record of it has too."""
+        return replace(self, draws=np.zeros_like(self.draws))
+
     def only(self, kept: Flags) -> Ballots:
         """The others' answers, [n, k], taken away."""
         return replace(self, codes=np.where(kept, self.codes, -1))
@@ -71,16 +89,16 @@ class Decided:
     asked: Flags
 
 
-def ballots_of(answers: Sequence[Sequence[str | None]], keys: Sequence[str]) -> Ballots:
+def ballots_of(answers: Sequence[Sequence[str | None]], keys: Sequence[str] | None = None) -> Ballots:
     """Of answers as texts, one row a query; texts that are equal are the same answer.
 
     keys: one a query, from which ties are drawn (a seed with the query's id, say), whatever the order of the experts.
     """
     codes = np.full((len(answers), len(answers[0]) if answers else 0), -1, dtype=np.intp)
     draws = np.zeros(codes.shape, dtype=np.float64)
-    for row, (given, key) in enumerate(zip(answers, keys, strict=True)):
+    for row, given in enumerate(answers):
         known = {answer: code for code, answer in enumerate(sorted({text for text in given if text is not None}))}
-        drawn = {answer: _draw(key, answer) for answer in known} if len(known) > 1 else {}
+        drawn = {answer: _draw(keys[row], answer) for answer in known} if len(known) > 1 and keys is not None else {}
         for column, answer in enumerate(given):
             if answer is not None:
                 codes[row, column] = known[answer]
@@ -107,6 +125,11 @@ def winners(ballots: Ballots, weights: Reals) -> Ints:
         return np.full(len(ballots), -1, dtype=np.intp)
     speaker: Ints = np.where(chosen, each, -np.inf).argmax(axis=1)
     return np.where(answered.any(axis=1), speaker, -1)
+
+
+def speakers(ballots: Ballots, weights: Reals) -> Ints:
+    """Whose draft is the answer, [n]: as `winners`; where nobody gave an answer, what the first one said."""
+    return np.maximum(winners(ballots, weights), 0)
 
 
 def calls(ballots: Ballots, weights: Reals) -> Ints:

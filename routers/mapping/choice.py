@@ -3,10 +3,7 @@
 1. The best single expert that the budget allows is what a category gets unless another one is credibly better
    (`routers.mapping.scores`).
 2. The programme (`routers.mapping.milp`) gives each category its expert, within the budget.
-3. A fuse plan may replace that expert where the lower bound of its paired gain over it is above zero: no harm. That
-   the luckiest of many candidates would be taken is what drawing them towards their means is for (Gelman, Hill and
-   Yajima 2012, J. Research on Educational Effectiveness 5): there is no further correction.
-4. The programme runs again with the fuse plans that passed.
+3. Fuse plans that do no harm (`routers.mapping.harm`) may replace that expert: the programme runs again with them.
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ import numpy.typing as npt
 
 from routers.errors import TrainingError
 from routers.mapping.budget import Budget
+from routers.mapping.harm import Trial, tried
 from routers.mapping.milp import Limit, Problem, Solution, solve
 from routers.mapping.outcomes import Outcomes
 from routers.mapping.scores import (
@@ -25,7 +23,6 @@ from routers.mapping.scores import (
     best_single,
     category_costs,
     chosen_confidence,
-    compare,
     score_table,
 )
 from routers.mapping.shrinkage import Reals
@@ -46,15 +43,14 @@ class Sizes:
 class Choice:
     """What was decided, and on what grounds.
 
-    table: of all columns. problem: of the last programme; its value is the credit, with fuse plans where they passed.
-    fused_gain, fused_low: gain of each fuse plan on the category's single expert, [c, fuse plans], and its lower bound.
+    table: of all columns. problem: of the last programme; its value is the credit, with fuse plans where they do no
+    harm at their own cost. trial: of the fuse plans.
     """
 
     table: ScoreTable
     problem: Problem
     solution: Solution
-    fused_gain: Reals
-    fused_low: Reals
+    trial: Trial
 
 
 def choose(
@@ -90,21 +86,12 @@ def choose(
     singles[:, experts:] = -np.inf
     problem = replace(shell, value=singles)
     solution = solve(problem, time_limit_s=time_limit_s)
-    gain, low = _fused(outcomes, solution, fuse_confidence)
-    if (low > 0).any():
-        single = np.take_along_axis(singles, solution.choice[:, None], axis=1)
-        fused = np.where(low > 0, single + low, -np.inf)
-        problem = replace(shell, value=np.hstack([singles[:, :experts], fused]))
-        solution = solve(problem, time_limit_s=time_limit_s)
-    return Choice(table=table, problem=problem, solution=solution, fused_gain=gain, fused_low=low)
-
-
-def _fused(outcomes: Outcomes, singles: Solution, confidence: float) -> tuple[Reals, Reals]:
-    """Of each fuse plan in each category the gain on the single expert chosen there, and its lower bound."""
-    experts = len(outcomes.experts)
-    single = outcomes.scores[np.arange(len(outcomes.group)), singles.choice[outcomes.group]]
-    found = compare(outcomes.scores[:, experts:], single, outcomes.group, count=len(outcomes.categories))
-    return found.gain, found.gain_low(confidence)
+    trial = tried(outcomes, singles[:, :experts], prices, chosen=solution.choice, confidence=fuse_confidence)
+    if (trial.credit > -np.inf).any():
+        best = np.where(trial.best, trial.credit, -np.inf)
+        solution = solve(replace(shell, value=np.hstack([singles[:, :experts], best])), time_limit_s=time_limit_s)
+        problem = replace(shell, value=np.hstack([singles[:, :experts], trial.credit]))
+    return Choice(table=table, problem=problem, solution=solution, trial=trial)
 
 
 def _prices(outcomes: Outcomes, sizes: Sizes) -> Reals | None:

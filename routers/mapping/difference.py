@@ -31,10 +31,9 @@ def _general(old: LearnedMapping, new: LearnedMapping) -> Iterator[str]:
 
 def _plans(old: LearnedMapping, new: LearnedMapping) -> Iterator[str]:
     for category in dict.fromkeys([*old.categories, *new.categories]):
-        before, after = old.plans.get(category), new.plans.get(category)
-        if before == after:
-            continue
-        yield f"category {category}: {_text(before)} -> {_text(after)}"
+        before, after = _text(old.plans.get(category)), _text(new.plans.get(category))
+        if before != after:  # weights of votes alone are no change to read about
+            yield f"category {category}: {before} -> {after}"
 
 
 def _names(old: LearnedMapping, new: LearnedMapping) -> Iterator[str]:
@@ -56,7 +55,8 @@ def _text(plan: Plan | None) -> str:
     if plan is None:
         return "none"
     if plan.kind == "fuse":
-        return f"fuse {' + '.join(plan.experts)}"
+        how = "vote" if plan.weights else f"verdict by {plan.verdict}" if plan.verdict else "verdict"
+        return f"fuse {' + '.join(plan.experts)} ({how})"
     chosen, *others = plan.experts
     return f"{chosen} (then {', '.join(others)})" if others else chosen
 

@@ -15,30 +15,65 @@ from typing import Any
 
 from routers.errors import TrainingError
 
-__all__ = ["MOST_PROBLEMS", "Grade", "Graded", "GradedSet", "graded_sha256", "listed", "read_graded"]
+__all__ = [
+    "FUSE",
+    "MOST_PROBLEMS",
+    "FusedGrade",
+    "Grade",
+    "Graded",
+    "GradedSet",
+    "graded_sha256",
+    "listed",
+    "read_graded",
+]
 
 MOST_PROBLEMS = 20
 """So many lines say what is wrong with a file; then their number."""
 
 SHAPE = '{"query" or "category": ..., "outcomes": {expert: {"score": 0 to 1, "cost_usd": ...}}}'
+FUSE = "fuse"
+"""Among the outcomes, beside the experts: a fuse plan or a list of them, graded as a whole. No expert's name."""
+FUSED_SHAPE = '{"experts": [those that drafted, two or more], "score": 0 to 1}'
+FEWEST_DRAFTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """How one expert did. score: 0 (wrong) to 1 (right). cost_usd: of this query, None where not known."""
+    """How one expert did.
+
+    score: 0 (wrong) to 1 (right). cost_usd: of this query, None where not known. answer: what it said, whole or only
+    the short answer, empty where it gave none; None where that was not recorded.
+    """
 
     score: float
     cost_usd: float | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusedGrade:
+    """How a verdict on several drafts did. experts: who drafted. verdict: who wrote it, None where not known.
+
+    cost_usd: of the drafts and the verdict together.
+    """
+
+    experts: tuple[str, ...]
+    verdict: str | None
+    grade: Grade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graded:
-    """One query, graded. category: None where only the query is known. source: where it stands, for people."""
+    """One query, graded. category: None where only the query is known. source: where it stands, for people.
+
+    outcomes: of experts. fused: of fuse plans.
+    """
 
     query: str | None
     category: str | None
     outcomes: Mapping[str, Grade]
     source: str
+    fused: tuple[FusedGrade, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +144,9 @@ def _graded(line: bytes, source: str) -> Graded:
     outcomes = record.get("outcomes")
     if not isinstance(outcomes, dict) or not outcomes:
         raise ValueError(f"'outcomes' is missing or empty; expected {SHAPE}")
-    grades = {expert: _grade(expert, outcome) for expert, outcome in outcomes.items()}
-    return Graded(query=query, category=category, outcomes=grades, source=source)
+    grades = {expert: _grade(f"outcomes.{expert}", found) for expert, found in outcomes.items() if expert != FUSE}
+    fused = _fused(outcomes.get(FUSE, []))
+    return Graded(query=query, category=category, outcomes=grades, source=source, fused=fused)
 
 
 def _text(record: Mapping[str, Any], key: str) -> str | None:
@@ -120,8 +156,25 @@ def _text(record: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
-def _grade(expert: str, outcome: object) -> Grade:
-    where = f"outcomes.{expert}"
+def _fused(outcomes: object) -> tuple[FusedGrade, ...]:
+    """One fuse plan, or a list of them."""
+    several = outcomes if isinstance(outcomes, list) else [outcomes]
+    found = []
+    for number, outcome in enumerate(several):
+        where = f"outcomes.{FUSE}" + (f"[{number}]" if isinstance(outcomes, list) else "")
+        if not isinstance(outcome, dict):
+            raise ValueError(f"{where} is not an object; expected {FUSED_SHAPE}")  # noqa: TRY004 - a malformed line
+        experts, verdict = outcome.get("experts"), outcome.get("verdict")
+        texts = isinstance(experts, list) and all(isinstance(expert, str) for expert in experts)
+        if not isinstance(experts, list) or not texts or len(set(experts)) < max(FEWEST_DRAFTS, len(experts)):
+            raise ValueError(f"{where}.experts must be two or more different experts")
+        if verdict is not None and not isinstance(verdict, str):
+            raise ValueError(f"{where}.verdict is no expert")
+        found.append(FusedGrade(experts=tuple(experts), verdict=verdict, grade=_grade(where, outcome)))
+    return tuple(found)
+
+
+def _grade(where: str, outcome: object) -> Grade:
     if not isinstance(outcome, dict):
         raise ValueError(f'{where} is not an object; expected {{"score": 0 to 1, "cost_usd": ...}}')  # noqa: TRY004
     score = _number(outcome.get("score"))
@@ -130,7 +183,10 @@ def _grade(expert: str, outcome: object) -> Grade:
     cost = _number(outcome.get("cost_usd"))
     if cost is None and outcome.get("cost_usd") is not None:
         raise ValueError(f"{where}.cost_usd must be a number, 0 or more")
-    return Grade(score, cost)
+    answer = outcome.get("answer")
+    if answer is not None and not isinstance(answer, str):
+        raise ValueError(f"{where}.answer must be a text, empty where none was given")
+    return Grade(score, cost, answer)
 
 
 def _number(value: object) -> float | None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -15,7 +15,7 @@ from routers.errors import TrainingError
 from routers.mapping.budget import Budget
 from routers.mapping.choice import Choice, Sizes, choose
 from routers.mapping.frontier import frontier
-from routers.mapping.learned import CostUnit, LearnedMapping, Limits, Step
+from routers.mapping.learned import CostUnit, Fused, LearnedMapping, Limits, Step
 from routers.mapping.matrix import Cell
 from routers.mapping.outcomes import FuseColumn, Outcomes, outcomes_of
 from routers.mapping.shrinkage import Reals
@@ -45,8 +45,8 @@ def learn_mapping(
     categories: of each query [n]. scores: 0 to 1, [n, e], NaN where an expert was not asked. costs_usd: [n, e].
     active_params_b, hosted_params_b: of each expert [e]. router_params_b: active parameters of the router itself.
     confidence: of the experts' lower bounds, one-sided, 0.5 to 1; without it the one that routes best on held-out
-    queries. fuse_confidence: of the gain of fuse plans. fallbacks: at most so many after the chosen expert. seed: of
-    the held-out folds.
+    queries. fuse_confidence: of the gain of fuse plans, see `routers.mapping.harm`. fallbacks: at most so many after
+    the chosen expert. seed: of the held-out folds.
 
     Raises:
         TrainingError: the outcomes cannot be learned from, or lack what the budget limits.
@@ -68,13 +68,14 @@ def learn_mapping(
     hosted = _hosted(choice, sizes, budget)
     return LearnedMapping(
         experts=outcomes.experts,
-        fused=_fused(outcomes),
+        fused=_fused(outcomes, choice, fuse_columns),
         best_single=outcomes.experts[choice.table.reference],
         confidence=choice.table.confidence,
         fuse_confidence=fuse_confidence,
         budget=Limits(**asdict(budget)),
         cost_unit=_cost_unit(outcomes, sizes),
         queries=len(outcomes.group),
+        drafted=_drafted(outcomes),
         ranking=_rankings(outcomes, choice, hosted),
         general_ranking=_general(outcomes, choice, hosted),
         frontier=_frontier(outcomes, choice, hosted),
@@ -151,12 +152,30 @@ def _general(outcomes: Outcomes, choice: Choice, hosted: npt.NDArray[np.bool_]) 
     return _ranked(outcomes.experts, credit, np.zeros(len(credit)), hosted)
 
 
-def _fused(outcomes: Outcomes) -> dict[str, tuple[str, ...]]:
-    rows = outcomes.members[len(outcomes.experts) :]
+def _fused(outcomes: Outcomes, choice: Choice, columns: Sequence[FuseColumn]) -> dict[str, Fused]:
+    trial = choice.trial
     return {
-        name: tuple(outcomes.experts[member] for member in np.flatnonzero(row))
-        for name, row in zip(outcomes.fused, rows, strict=True)
+        column.name: Fused(
+            members=column.members,
+            weights=_weights(column.weights, outcomes.categories),
+            verdict=column.verdict,
+            n=int(trial.n[at]),
+            gain=_known(trial.overall[at]),
+            gain_low=_known(trial.overall_low[at]),
+            proven=bool(trial.proven[at]),
+            confidence=float(trial.held_to[at]),
+        )
+        for at, column in enumerate(columns)
     }
+
+
+def _weights(weights: Mapping[str, Sequence[float]], categories: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    return {category: tuple(map(float, weights[category])) for category in categories if category in weights}
+
+
+def _drafted(outcomes: Outcomes) -> int:
+    """To so many queries some fuse plan was graded."""
+    return int((~np.isnan(outcomes.scores[:, len(outcomes.experts) :])).any(axis=1).sum())
 
 
 def _cost_unit(outcomes: Outcomes, sizes: Sizes) -> CostUnit | None:
@@ -187,8 +206,8 @@ def _frontier(outcomes: Outcomes, choice: Choice, hosted: npt.NDArray[np.bool_])
 
 def _cells(outcomes: Outcomes, choice: Choice) -> dict[str, dict[str, Cell]]:
     table, experts = choice.table, len(outcomes.experts)
-    gain = np.hstack([table.gain[:, :experts], choice.fused_gain])
-    gain_low = np.hstack([table.gain_low[:, :experts], choice.fused_low])
+    gain = np.hstack([table.gain[:, :experts], choice.trial.gain])
+    gain_low = np.hstack([table.gain_low[:, :experts], choice.trial.low])
     cost = np.full(gain.shape, np.nan) if table.cost_usd is None else table.cost_usd
     numbers = (table.mean, table.low, table.high, gain, gain_low, cost)
     names = ("mean", "low", "high", "gain", "gain_low", "cost_usd")
@@ -196,6 +215,7 @@ def _cells(outcomes: Outcomes, choice: Choice) -> dict[str, dict[str, Cell]]:
         category: {
             column: Cell(
                 n=int(table.n[row, position]),
+                over=None if position < experts else outcomes.experts[choice.trial.over[row, position - experts]],
                 **{name: _known(array[row, position]) for name, array in zip(names, numbers, strict=True)},
             )
             for position, column in enumerate(outcomes.columns)

@@ -17,11 +17,12 @@ from routers.errors import ArtifactError
 from routers.mapping.matrix import Cell, Matrix
 from routers.mapping.plan import Mapping, Plan
 
-__all__ = ["FORMAT", "CostUnit", "LearnedMapping", "Limits", "Step"]
+__all__ = ["FORMAT", "CostUnit", "Fused", "LearnedMapping", "Limits", "Step"]
 
 FORMAT: Final = 1
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(allow_inf_nan=False)]
 CostUnit = Literal["usd_per_query", "active_params_b"]
 
 
@@ -35,6 +36,26 @@ class Limits(_Value):
     cost_per_query_usd: Amount | None = None
     active_params_b: Amount | None = None
     hosted_params_b: Amount | None = None
+
+
+class Fused(_Value):
+    """A fuse plan that was tried.
+
+    members: who drafts. weights: by category, of the members' votes in their order; where there are none a verdict is
+    written, by the expert `verdict` if that is known. n: graded queries. gain, gain_low: what it scores more over all
+    of these than the best expert that costs no more in the category of each, and the lower bound of that. proven:
+    whether that bound is above zero, so that less proof is needed in a category. confidence: of the lower bounds there,
+    one-sided (`routers.mapping.harm`).
+    """
+
+    members: tuple[str, ...] = Field(min_length=2)
+    weights: dict[str, tuple[Weight, ...]] = Field(default_factory=dict)
+    verdict: str | None = None
+    n: Annotated[int, Field(ge=0)] = 0
+    gain: float | None = None
+    gain_low: float | None = None
+    proven: bool = False
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
 
 
 class Step(_Value):
@@ -51,9 +72,10 @@ class Step(_Value):
 class LearnedMapping(_Value):
     """Which plan answers which category.
 
-    experts: in the order of the configuration. fused: members of the fuse plans in play, by name. best_single: the best
+    experts: in the order of the configuration. fused: the fuse plans that were tried, by name. best_single: the best
     expert overall within the budget, which a category leaves only for a credible gain. confidence: of the lower bounds
-    of experts, one-sided; fuse_confidence: of fuse plans. queries: so many were learned from. ranking: by category,
+    of experts, one-sided; fuse_confidence: of fuse plans. queries: so many were learned from; drafted: to so many of
+    them some fuse plan was graded. ranking: by category,
     hosted experts, the best first; general_ranking: for categories that were not learned, led by the best single one
     if the budget lets it be hosted. frontier: mappings by rising cost, the last one the best that the budget allows;
     cost_unit: None where no costs were known, and it is the only one. cells: by category and column. fallbacks: at most
@@ -63,13 +85,14 @@ class LearnedMapping(_Value):
 
     format: Literal[1] = FORMAT
     experts: tuple[str, ...] = Field(min_length=1)
-    fused: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    fused: dict[str, Fused] = Field(default_factory=dict)
     best_single: str
     confidence: Annotated[float, Field(ge=0.5, lt=1)]
     fuse_confidence: Annotated[float, Field(ge=0.5, lt=1)]
     budget: Limits = Limits()
     cost_unit: CostUnit | None = None
     queries: Annotated[int, Field(ge=1)]
+    drafted: Annotated[int, Field(ge=0)] = 0
     ranking: dict[str, tuple[str, ...]]
     general_ranking: tuple[str, ...] = Field(min_length=1)
     frontier: tuple[Step, ...] = Field(min_length=1)
@@ -102,13 +125,28 @@ class LearnedMapping(_Value):
 
     def plan(self, category: str, *, cost_quality: float = 1.0) -> Plan:
         """Of one category, at a place on the frontier; `fallback` for one that was not learned."""
+        column = self.column(category, cost_quality=cost_quality)
+        return self.fallback if column is None else self._plans[category][column]
+
+    def column(self, category: str, *, cost_quality: float = 1.0) -> str | None:
+        """The expert or fuse plan that is chosen for a category; None for one that was not learned."""
         if category not in self._history:
-            return self.fallback
-        places, plans = self._history[category]
-        return plans[bisect_right(places, self.place(cost_quality)) - 1]
+            return None
+        places, columns = self._history[category]
+        return columns[bisect_right(places, self.place(cost_quality)) - 1]
+
+    def tried(self, category: str) -> tuple[str, ...]:
+        """The fuse plans that were graded on queries of a category."""
+        cells = self.cells.get(category, {})
+        return tuple(name for name in self.fused if name in cells and cells[name].n > 0)
+
+    def single(self, category: str) -> Plan:
+        """The best experts of a category one after the other, whatever its plan; `fallback` for one not learned."""
+        ranking = self.ranking.get(category)
+        return self._single(ranking[0], ranking) if ranking else self.fallback
 
     def expert(self, category: str, *, cost_quality: float = 1.0) -> str:
-        """Who answers a category; of a fuse plan the best of those who draft."""
+        """Who answers a category; of a fuse plan the first of those who draft."""
         return self.plan(category, cost_quality=cost_quality).experts[0]
 
     def place(self, cost_quality: float) -> int:
@@ -148,21 +186,33 @@ class LearnedMapping(_Value):
         return [step.cost for step in self.frontier]
 
     @cached_property
-    def _history(self) -> dict[str, tuple[list[int], list[Plan]]]:
-        """By category: the positions at which its plan changes, and the plans from there on."""
-        history: dict[str, tuple[list[int], list[Plan]]] = {category: ([], []) for category in self.ranking}
+    def _history(self) -> dict[str, tuple[list[int], list[str]]]:
+        """By category: the positions at which its plan changes, and its columns from there on."""
+        history: dict[str, tuple[list[int], list[str]]] = {category: ([], []) for category in self.ranking}
         for place, step in enumerate(self.frontier):
             for category, column in step.changes.items():
-                places, plans = history[category]
+                places, columns = history[category]
                 places.append(place)
-                plans.append(self._plan(column, self.ranking[category]))
+                columns.append(column)
         return history
 
-    def _plan(self, column: str, ranking: tuple[str, ...]) -> Plan:
-        if column in self.fused:
-            members = sorted(self.fused[column], key=ranking.index)
-            return Plan(kind="fuse", experts=tuple(members))
-        return self._single(column, ranking)
+    @cached_property
+    def _plans(self) -> dict[str, dict[str, Plan]]:
+        """By category, the plans of the columns that it goes through."""
+        return {
+            category: {column: self._plan(column, category) for column in columns}
+            for category, (_, columns) in self._history.items()
+        }
+
+    def _plan(self, column: str, category: str) -> Plan:
+        ranking = self.ranking[category]
+        if column not in self.fused:
+            return self._single(column, ranking)
+        fused = self.fused[column]
+        if fused.weights:  # in the order in which they were weighed: of equal votes the first wins
+            return Plan(kind="fuse", experts=fused.members, weights=fused.weights[category])
+        members = tuple(sorted(fused.members, key=ranking.index))
+        return Plan(kind="fuse", experts=members, verdict=fused.verdict)
 
     def _single(self, expert: str, ranking: tuple[str, ...]) -> Plan:
         others = (other for other in ranking if other != expert)
@@ -173,7 +223,7 @@ class LearnedMapping(_Value):
         known = {*self.experts, *self.fused}
         named = {column for step in self.frontier for column in step.changes.values()}
         ranked = {expert for ranking in (self.general_ranking, *self.ranking.values()) for expert in ranking}
-        members = {member for fused in self.fused.values() for member in fused}
+        members = {member for fused in self.fused.values() for member in fused.members}
         unknown = sorted((named - known) | ((ranked | members | {self.best_single}) - set(self.experts)))
         if unknown:
             raise ValueError(f"unknown experts: {', '.join(unknown)}")
@@ -185,6 +235,12 @@ class LearnedMapping(_Value):
             raise ValueError("ranking and shares differ in their categories")
         if any(set(row) - known for row in self.cells.values()):
             raise ValueError("cells of unknown experts")
+        for name, fused in self.fused.items():
+            if any(len(weights) != len(fused.members) for weights in fused.weights.values()):
+                raise ValueError(f"fuse plan {name}: not one weight a member")
+            chosen = {category for step in self.frontier for category, column in step.changes.items() if column == name}
+            if fused.weights and chosen - set(fused.weights):
+                raise ValueError(f"fuse plan {name} is chosen where its votes have no weights")
         if self._costs != sorted(self._costs):
             raise ValueError("the costs of the frontier do not rise")
         return self

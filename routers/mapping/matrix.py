@@ -19,7 +19,7 @@ class Cell(BaseModel):
 
     mean, low, high: expected score and its 95 % interval; None where nothing is known. n: graded queries. gain,
     gain_low: what it scores more than the best single expert on the same queries, and the lower bound of that; of a
-    fuse plan, more than the category's own single expert. cost_usd: mean of a query.
+    fuse plan, more than `over`, the best expert of the category that costs no more. cost_usd: mean of a query.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -30,7 +30,16 @@ class Cell(BaseModel):
     high: float | None = None
     gain: float | None = None
     gain_low: float | None = None
+    over: str | None = None
     cost_usd: Annotated[float, Field(ge=0)] | None = None
+
+    def gain_text(self, *, digits: int = 3) -> str:
+        """`gain [low, high]`, the bounds equally far, and over whom; empty where it is not known."""
+        if self.gain is None or self.gain_low is None:
+            return ""
+        numbers = (self.gain, self.gain_low, 2 * self.gain - self.gain_low)
+        mean, low, high = (f"{number:+.{digits}f}" for number in numbers)
+        return f"{mean} [{low}, {high}]" + (f" over {self.over}" if self.over else "")
 
     def text(self, *, digits: int = 3) -> str:
         """`mean [low, high]`, or a dash."""

@@ -169,13 +169,24 @@ def _problem(mapping: LearnedMapping, table: Table, newcomer: _Newcomer) -> Prob
 
 
 def _fused(mapping: LearnedMapping, table: Table, shell: Problem) -> Reals:
-    """Credit of the fuse plans, [c, fused]: that of the single expert that they were proven against, and their gain."""
+    """Credit of the fuse plans, [c, fused]: that of the single expert that they were proven against, and their gain.
+
+    Only of plans that were proven against the expert whom the budget leads to, and of those that are chosen already:
+    of the others it is not stored whether they would do harm.
+    """
     gains = table.gain_low[:, len(mapping.experts) :]
     if not (gains > 0).any():
         return np.full(gains.shape, -np.inf)
     singles = solve(shell).choice
-    proven = np.take_along_axis(shell.value, singles[:, None], axis=1) + gains
-    return np.where(gains > 0, proven, -np.inf)
+    chosen = mapping.columns_at(len(mapping.frontier))
+    credit = np.full(gains.shape, -np.inf)
+    for row, category in enumerate(mapping.categories):
+        for at, name in enumerate(mapping.fused):
+            over = mapping.cells[category].get(name, Cell(n=0)).over
+            against = singles[row] if over is None else mapping.experts.index(over)
+            if gains[row, at] > 0 and (against == singles[row] or chosen[category] == name):
+                credit[row, at] = shell.value[row, against] + gains[row, at]
+    return credit
 
 
 def _choice(mapping: LearnedMapping, table: Table, problem: Problem) -> Solution:

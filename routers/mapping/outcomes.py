@@ -6,8 +6,8 @@ Knows shapes and gaps, not what is learned of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,16 @@ class FuseColumn:
     """A fuse plan that was tried: what the verdict on its members' drafts scored.
 
     name: unlike any expert's. members: the experts that draft, at least two. scores: 0 to 1 [n], NaN where not tried.
-    costs_usd: of the whole plan [n]; without it the sum of the members' costs.
+    costs_usd: of the whole plan [n]; without it the sum of the members' costs. weights: by category, of the members'
+    votes in their order; none where a verdict is written, by the expert `verdict` if that is known.
     """
 
     name: str
     members: tuple[str, ...]
     scores: npt.ArrayLike
     costs_usd: npt.ArrayLike | None = None
+    weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -13,11 +13,14 @@ __all__ = ["Mapping", "Plan"]
 class Plan:
     """How a category is answered, `experts` best first.
 
-    single: the first expert that answers, the rest are fallbacks. fuse: they draft, and a verdict is written.
+    single: the first expert that answers, the rest are fallbacks. fuse: they draft; where their votes weigh something
+    (`weights`, one an expert) the answer with the most weight wins, else `verdict`, or whoever else may, writes one.
     """
 
     kind: Literal["single", "fuse"]
     experts: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from routers.mapping.shrinkage import Ints, Reals, believed, observe
 
 __all__ = [
     "CONFIDENCES",
+    "SAME",
     "Comparison",
     "ScoreTable",
     "best_single",

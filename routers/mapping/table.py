@@ -52,10 +52,8 @@ def table_of(mapping: LearnedMapping) -> Table:
         return np.array([[missing if value is None else value for value in row] for row in values], dtype=np.float64)
 
     mean, costs = numbers("mean"), numbers("cost_usd")
-    members = [
-        [expert == column or expert in mapping.fused.get(column, ()) for expert in mapping.experts]
-        for column in columns
-    ]
+    drafting = {name: fused.members for name, fused in mapping.fused.items()}
+    members = [[expert in drafting.get(column, (column,)) for expert in mapping.experts] for column in columns]
     # Where an interval ends at 0 or 1 its other half says how wide it is.
     half = np.maximum(numbers("high") - mean, mean - numbers("low"))
     return Table(

@@ -418,7 +418,7 @@ fusion: {max_drafts: 1}
             "9:19: fusion.verdict: 't' is of kind 'mcp' and cannot write a verdict",
             (
                 "10:23: routing.classifier: unknown classifier 'linar' (known: cascade, kernel, linear, llm, nearest, "
-                "pilots, rules; did you mean 'linear'?)"
+                "pilots, rules, static; did you mean 'linear'?)"
             ),
         ],
         id="verdict by a tool, unknown classifier",

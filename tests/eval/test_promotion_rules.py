@@ -52,11 +52,11 @@ def test_the_tolerance_of_costs_is_a_share() -> None:
     assert ruled("cost_usd", before, after, difference, tolerance=0.05).verdict == "worse"
 
 
-def said(sent: Sequence[str], *, experts: Sequence[str | None] | None = None, confidence: float = 0.9) -> Said:
+def said(sent: Sequence[str], *, grades: Sequence[Grade | None] | None = None, confidence: float = 0.9) -> Said:
     answers = Said(len(sent), general="general")
     answers.sent, answers.top = list(sent), list(sent)
     answers.confidence = np.full(len(sent), confidence)
-    answers.experts = list(experts or [None] * len(sent))
+    answers.grades = list(grades or [None] * len(sent))
     return answers
 
 
@@ -108,13 +108,13 @@ def test_what_is_gated_though_it_was_right_counts_as_rejected() -> None:
 
 def test_scores_and_costs_are_of_the_experts_that_the_plans_choose() -> None:
     """Queries without a grade of both are left out; what is graded and cannot be paired refuses."""
-    graded = {"x": Grade(1.0, 0.5), "y": Grade(0.25, 0.125)}
-    queries = rows("a", "a", "a", outcomes=graded)
-    before, after = said(["a"] * 3, experts=["x", "x", "x"]), said(["a"] * 3, experts=["y", "y", "z"])
+    x, y = Grade(1.0, 0.5), Grade(0.25, 0.125)
+    queries = rows("a", "a", "a", outcomes={"x": x, "y": y})
+    before, after = said(["a"] * 3, grades=[x, x, x]), said(["a"] * 3, grades=[y, y, None])
     found = {one.name: one for one in measured(queries, before, after, tolerances=TOLERANCES, seed=0)}
     assert (found["score"].difference.value, found["score"].difference.n) == (-0.75, 2)
     assert (found["cost_usd"].difference.value, found["cost_usd"].verdict) == (-0.375, "better")
-    nobody = said(["a"] * 3, experts=["z", "z", "z"])
+    nobody = said(["a"] * 3)
     lacking = {one.name: one for one in measured(queries, before, nobody, tolerances=TOLERANCES, seed=0)}
     assert (lacking["score"].verdict, math.isnan(lacking["score"].difference.value)) == ("not shown", True)
     assert "too few queries" in lacking["score"].reason

@@ -1,6 +1,7 @@
 """The trained router as a folder: it comes back exactly, or not at all."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_manifest_tells_what_the_router_is(folder: Path, trained: Trained, embed
     manifest = read_manifest(folder)
     assert manifest.report == trained.report
     assert (manifest.general, manifest.threshold) == ("general", trained.router.gate.threshold)
-    assert (manifest.temperature, manifest.qhat) == (trained.router.temperature, trained.router.qhat)
+    assert (manifest.calibration.value(), manifest.qhat) == (trained.router.calibration, trained.router.qhat)
     assert (manifest.classifier.kind, manifest.classifier.parameters) == ("linear", {"c": 10.0})
     assert (manifest.embedder.name, manifest.embedder.dim) == ("minilm", 384)
     assert manifest.embedder.fingerprint == embedder.fingerprint
@@ -144,6 +145,11 @@ def edit(*, seal: bool, **fields: Any) -> Callable[[Path], None]:
     return tamper
 
 
+def curve(*points: tuple[float, float]) -> Callable[[Path], None]:
+    """Calibrate by this curve, under a forged hash."""
+    return edit(seal=True, calibration={"temperature": 1.0, "curve": points})
+
+
 def replace_tensors(content: bytes) -> Callable[[Path], None]:
     """Other tensors under a forged hash: what is left is the reader's own care."""
 
@@ -177,7 +183,12 @@ TAMPERING: dict[str, tuple[Callable[[Path], None], str]] = {
     "report edited": (edit(seal=False, report={}), MANIFEST),
     "field added": (edit(seal=False, note="hello"), MANIFEST),
     "field added, hash forged": (edit(seal=True, note="hello"), MANIFEST),
-    "temperature of zero, hash forged": (edit(seal=True, temperature=0.0), MANIFEST),
+    "temperature of zero, hash forged": (edit(seal=True, calibration={"temperature": 0.0, "curve": None}), MANIFEST),
+    "curve without points, hash forged": (curve(), MANIFEST),
+    "curve that falls, hash forged": (curve((0.1, 0.4), (0.2, 0.3)), MANIFEST),
+    "curve that goes back, hash forged": (curve((0.2, 0.1), (0.1, 0.3)), MANIFEST),
+    "curve beyond 1, hash forged": (curve((0.1, 0.4), (0.2, 1.5)), MANIFEST),
+    "curve that is not finite, hash forged": (curve((0.1, math.nan), (0.2, 0.3)), MANIFEST),
     "classifier unknown, hash forged": (
         edit(seal=True, classifier={"kind": "quadratic", "parameters": {}}),
         MANIFEST,

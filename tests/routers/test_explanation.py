@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.testing import WordEmbedder
+from routers.calibration import Calibration
 from routers.classify.contribution import Contribution, most_telling, total
 from routers.classify.kernel import KernelClassifier
 from routers.classify.linear import LinearClassifier
@@ -38,7 +39,9 @@ queries = st.one_of(
 
 
 def router(classifier: KernelClassifier | LinearClassifier, *signals: Signal) -> Router:
-    return Router(classifier=classifier, temperature=0.5, gate=Gate(0.0, signals), qhat=0.5, general="general")
+    return Router(
+        classifier=classifier, calibration=Calibration(0.5), gate=Gate(0.0, signals), qhat=0.5, general="general"
+    )
 
 
 @pytest.mark.parametrize("kernel", [KERNEL, PROJECTED], ids=["exact", "projected"])
@@ -136,7 +139,7 @@ def test_a_classifier_that_cannot_say_has_a_margin_all_the_same() -> None:
         classes_ = KERNEL.classes_
         logits = KERNEL.logits
 
-    made = Router(classifier=Mute(), temperature=1.0, gate=Gate(0.0), qhat=0.5, general="general")  # type: ignore[arg-type]
+    made = Router(classifier=Mute(), calibration=Calibration(1.0), gate=Gate(0.0), qhat=0.5, general="general")  # type: ignore[arg-type]
     found = made.explain("boil the egg")
     assert not isinstance(Mute(), Explained)
     assert (found.top, found.unit, found.contributions, found.signals) == ("boil", None, (), ())

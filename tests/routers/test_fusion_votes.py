@@ -1,13 +1,15 @@
 """Votes over drafts: who wins, when that is certain, what a consensus keeps, and what weights are learned."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.metrics.agreement import reliability_weight, weighted_vote
 from orchestrator.stages.consensus import disagreement, nearest
-from routers.fusion import Ballots, ballots_of, decide, winners
+from routers.fusion import Ballots, ballots_of, decide, speakers, winners
 from routers.fusion.fitted import fitted_weights
 from routers.fusion.kept import nearest_kept, some_kept, unanimous
 from routers.fusion.order import greedy_order
@@ -59,11 +61,48 @@ def test_the_order_of_the_drafts_never_decides(given_votes: tuple[Given, list[fl
 
 
 @given(votes())
-def test_it_is_the_vote_that_the_measures_know(given_votes: tuple[Given, list[float]]) -> None:
-    """Ours: where no tie is drawn, an independent implementation gives the same answer."""
+def test_the_winner_has_the_largest_sum_of_weights(given_votes: tuple[Given, list[float]]) -> None:
+    """Specified: by adding up; None is no vote, and the result where nobody votes."""
     answers, weights = given_votes
-    drawn = {weighted_vote(answers, weights, seed=seed) for seed in range(20)}
-    assert answer(answers, weights) in drawn
+    sums: dict[str, float] = {}
+    for said, weight in zip(answers, weights, strict=True):
+        if said is not None:
+            sums[said] = sums.get(said, 0.0) + weight
+    winner = answer(answers, weights)
+    assert (winner is None) == (not sums)
+    assert winner is None or sums[winner] == pytest.approx(max(sums.values()))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.floats(0.36, 0.97)), min_size=1, max_size=5),
+    st.integers(3, 5),
+)
+def test_the_weighted_vote_is_the_most_probable_answer(voters: list[tuple[int, float]], options: int) -> None:
+    """Specified: Bayes' rule over every option, for independent experts whose errors fall evenly on the others."""
+
+    def likelihood(truth: int) -> float:
+        return math.prod(a if vote == truth else (1 - a) / (options - 1) for vote, a in voters)
+
+    weights = [float(log_odds(np.float64(accuracy), options)) for _, accuracy in voters]
+    winner = answer([str(vote) for vote, _ in voters], weights)
+    assert winner is not None
+    assert likelihood(int(winner)) == pytest.approx(max(likelihood(option) for option in range(options)))
+
+
+def test_sums_do_not_depend_on_the_order_of_the_votes() -> None:
+    """Ours: 0.1 + 0.2 + 0.3 ties with 0.3 + 0.2 + 0.1, and with 0.6, however they are added."""
+    ballots = [("x", 0.1), ("x", 0.2), ("x", 0.3), ("y", 0.6)]
+    orders = itertools.permutations(ballots)
+    assert len({answer([said for said, _ in order], [weight for _, weight in order]) for order in orders}) == 1
+
+
+def test_without_draws_the_heaviest_voter_breaks_a_tie_and_then_the_first() -> None:
+    """Ours: a service has nothing to draw from that a record of it has too; where nobody votes the first speaks."""
+    given: list[Given] = [["A", "B", "B"], ["A", "B", None], [None, None, None]]
+    assert speakers(ballots_of(given), np.array([1.0, 0.5, 0.5])).tolist() == [0, 0, 0]
+    assert speakers(ballots_of(given), np.array([1.0, 1.0, 0.0])).tolist() == [0, 0, 0]
+    drawn = ballots_of(given, ["x", "y", "z"])
+    assert speakers(drawn.undrawn, np.ones(3)).tolist() == [1, 0, 0]
 
 
 @given(votes())
@@ -142,8 +181,15 @@ def test_weights_by_reliability_are_log_odds_drawn_towards_the_overall_accuracy(
     accuracy = accuracies(scores, group, count=3)
     assert accuracy[0, 0] > accuracy[3, 0] == accuracy[2, 0] > accuracy[1, 0]
     assert accuracy.min() > 0
-    weights = log_odds(accuracy, 4)
-    assert weights[0, 0] == pytest.approx(reliability_weight(float(accuracy[0, 0]), options=4))
+    assert log_odds(accuracy, 4)[0, 0] == pytest.approx(math.log(accuracy[0, 0] * 3 / (1 - accuracy[0, 0])))
+
+
+def test_weights_rise_with_reliability_from_0_at_guessing() -> None:
+    """Specified: below that an answer speaks against itself."""
+    weights = log_odds(np.array([0.1, 0.25, 0.5, 0.9]), 4).tolist()
+    assert weights == sorted(weights)
+    assert weights[1] == pytest.approx(0.0)
+    assert log_odds(np.float64(0.8), 2) == pytest.approx(math.log(4))
 
 
 def test_effective_options_count_how_often_wrong_answers_differ() -> None:
@@ -168,8 +214,7 @@ def test_fitted_weights_of_independent_experts_are_their_log_odds() -> None:
     accuracy = [0.8, 0.6, 0.4]
     ballots, scores, group = drawn(6000, accuracy)
     weights = fitted_weights(ballots, scores, group, count=1)[0]
-    expected = [reliability_weight(a, options=4) for a in accuracy]
-    assert weights == pytest.approx(expected, abs=0.12)
+    assert weights == pytest.approx(log_odds(np.array(accuracy), 4), abs=0.12)
 
 
 def test_experts_that_err_together_share_their_weight() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routers.calibration import Calibration
 from routers.classify.linear import LinearClassifier
 from routers.embedding import FloatArray
 from routers.errors import RouterError
@@ -32,7 +33,9 @@ def router(*, temperature: float = 1.0, threshold: float = 0.0, qhat: float = 0.
     classifier = LinearClassifier(Given()).restore(
         ("code", "math", "talk"), {"coef": np.eye(3, dtype=np.float32), "intercept": np.zeros(3, dtype=np.float32)}
     )
-    return Router(classifier=classifier, temperature=temperature, gate=Gate(threshold), qhat=qhat, general="general")
+    return Router(
+        classifier=classifier, calibration=Calibration(temperature), gate=Gate(threshold), qhat=qhat, general="general"
+    )
 
 
 def query(*probabilities: float) -> str:

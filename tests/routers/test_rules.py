@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.testing import WordEmbedder, check_classifier
 from routers.calibrate import softmax
+from routers.calibration import Calibration
 from routers.classify import classifier_kind
 from routers.classify.contribution import total
 from routers.classify.kernel import KernelClassifier
@@ -201,9 +202,9 @@ def test_a_certainty_is_what_was_stated_whatever_the_temperature(examples: list[
             examples, general="general", embedder=WordEmbedder(), classifier="rules", parameters=parameters
         ).router
         plain = train(examples, general="general", embedder=WordEmbedder(), classifier=inner).router
-        assert made.temperature == pytest.approx(plain.temperature)
-        for temperature in (made.temperature, 0.1, 30.0):
-            warmer = replace(made, temperature=temperature)
+        assert made.calibration.temperature == pytest.approx(plain.calibration.temperature)
+        for temperature in (made.calibration.temperature, 0.1, 30.0):
+            warmer = replace(made, calibration=Calibration(temperature))
             (routing,) = warmer.classify(["quantum xyzzy"])
             assert (routing.category, routing.gate.fired) == ("cooking", None)
             assert routing.confidence == pytest.approx(0.93, abs=1e-6)
@@ -229,7 +230,7 @@ def test_stated_queries_do_not_teach_the_temperature() -> None:
         [*examples, *wrong], general="x", embedder=WordEmbedder(), classifier="rules", parameters=parameters
     )
     assert trained.report.accuracy < 0.8
-    assert trained.router.temperature < 5
+    assert trained.router.calibration.temperature < 5
     (routing,) = trained.router.classify(["add the sum xyzzy"])
     assert (routing.top, round(routing.confidence, 6)) == ("paint", 0.99)
 

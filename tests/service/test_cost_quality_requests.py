@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.testing import ScriptedExpert
-from tests.learning import learned_mapping
+from tests.learning import fusing_mapping, learned_mapping
 from tests.service.serving import served
 
 pytestmark = pytest.mark.anyio
@@ -73,15 +73,29 @@ async def test_where_it_changes_nothing_the_decision_says_so() -> None:
 
 
 async def test_a_learned_fuse_plan_drafts_unless_one_of_its_experts_is_gone() -> None:
-    """Ours: then the category is answered as listed, and the decision claims no place on the frontier."""
-    frontier = [{"cost": 1.0, "credit": 0.5, "changes": {"sums": "both", "verses": "dear"}}]
-    graded = learned_mapping(fused={"both": ("cheap", "dear")}, frontier=frontier)
+    """Ours: then the best of those that are left answers, and the decision says why."""
+    graded = fusing_mapping("cheap", "dear")
     async with served(*experts(), categories=CATEGORIES, learned=graded) as client:
         fused = (await client.post("/v1/route", json={"query": "sums"})).json()["choose"]
     async with served(experts()[0], categories=CATEGORIES, learned=graded) as client:
         alone = (await client.post("/v1/route", json={"query": "sums"})).json()["choose"]
     assert (fused["plan"], fused["experts"], fused["cost_quality"]) == ("fuse", ["dear", "cheap"], 1.0)
-    assert (alone["plan"], alone["experts"], alone["cost_quality"]) == ("single", ["cheap"], None)
+    assert (alone["plan"], alone["experts"], alone["cost_quality"]) == ("single", ["cheap"], 1.0)
+    assert alone["reason"].endswith("; its fuse plan is not served: dear is gone")
+
+
+async def test_a_request_moves_along_a_frontier_with_a_fuse_plan() -> None:
+    """Specified: where less may be spent one expert answers; where the plan is served, its gain is told."""
+    graded = fusing_mapping("cheap", "dear", place=0.5)
+    async with served(*experts(), categories=CATEGORIES, learned=graded) as client:
+        less, more = [
+            (await client.post("/v1/route", json={"query": "sums", "cost_quality": place})).json()["choose"]
+            for place in (0.4, 0.6)
+        ]
+    assert (less["plan"], less["experts"]) == ("single", ["dear", "cheap"])
+    assert (more["plan"], more["experts"]) == ("fuse", ["dear", "cheap"])
+    said = "gain +0.100 [+0.040, +0.160] over dear, at cost_quality 0.6"
+    assert more["reason"] == f"category 'sums', learned fuse plan, {said}"
 
 
 async def test_the_document_of_the_api_names_it() -> None:

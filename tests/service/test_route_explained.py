@@ -9,7 +9,7 @@ import anyio.to_thread
 import pytest
 from rich.console import Console
 
-from orchestrator.cli.ask import _route_service
+from orchestrator.cli.ask import _Question, _route_service
 from orchestrator.cli.explain import decision_tree
 from orchestrator.decision import Decision
 from orchestrator.testing import ScriptedExpert, WordEmbedder
@@ -99,8 +99,9 @@ async def test_a_classifier_that_cannot_say_is_shown_as_such() -> None:
 async def test_the_command_line_asks_a_service_for_it() -> None:
     """Only where the option says so: a service of an earlier version does not know the field."""
     async with served(ScriptedExpert("cook"), categories=CATEGORIES, router=trained("kernel")) as client:
+        question = _Question(query="boil the wall", model="auto", cost_quality=None)
         for explain in (True, False):
-            ask = partial(_route_service, str(client.base_url), "boil the wall", "auto", explain=explain)
+            ask = partial(_route_service, str(client.base_url), question, explain=explain)
             with anyio.fail_after(10):
                 decision = await anyio.to_thread.run_sync(ask)
             assert (decision.explanation is not None) is explain

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from orchestrator.stages.consensus import Agreement, default_keep, disagreement, nearest
+from orchestrator.stages.consensus import Agreement, default_keep, disagreement, elected, nearest, summed
 from orchestrator.types import Draft
 from tests.flowing import Words
 
@@ -28,6 +28,25 @@ matrices = st.integers(2, 6).flatmap(square)
 def test_golden_scores_pick_the_three_that_agree() -> None:
     """Specified (golden vector of the paper's scores): A 1.97, B 2.09, C 1.83, D 6.05, E 6.67; top three C, A, B."""
     assert nearest([1.97, 2.09, 1.83, 6.05, 6.67], 3) == [0, 1, 2]
+
+
+GOLDEN = np.array(
+    [
+        [0.20, 0.25, 0.30, 1.50, 2.00],
+        [0.22, 0.18, 0.28, 1.40, 1.90],
+        [0.30, 0.26, 0.15, 1.70, 1.60],
+        [0.90, 0.95, 0.85, 0.10, 1.80],
+        [1.10, 1.20, 1.00, 2.10, 0.12],
+    ]
+)
+"""Likelihoods of PAPERS.md section 2: row judge on column answer, A to E."""
+
+
+def test_golden_likelihoods_give_the_golden_scores() -> None:
+    """Specified (golden vector of the paper): d_j(y_i) = |NLL_j(y_i) - NLL_j(y_j)|, summed over the other judges."""
+    scores = summed(np.abs(GOLDEN - np.diag(GOLDEN)[:, None]))
+    assert scores == pytest.approx([1.97, 2.09, 1.83, 6.05, 6.67])
+    assert nearest(scores.tolist(), 3) == [0, 1, 2]
 
 
 def test_disagreement_sums_what_the_others_find_different() -> None:
@@ -95,3 +114,33 @@ async def test_no_draft_with_text_keeps_nothing() -> None:
     """When nobody said anything there is no consensus to give to a verdict."""
     consensus = await Agreement(Words()).consensus([draft("a", ""), draft("b", " ")], keep=None)
     assert (consensus.kept, consensus.dissent) == ((), ("a", "b"))
+
+
+async def test_votes_elect_the_answer_with_the_most_weight_and_its_heaviest_voter_speaks() -> None:
+    """Specified: the short answers are compared, however they are put; the rest is dissent."""
+    drafts = [
+        draft("a", "It is 41."),
+        draft("b", "Half of 84, so the answer is 42."),
+        draft("c", "42"),
+        draft("d", " "),
+    ]
+    consensus = elected(drafts, {"a": 1.5, "b": 0.9, "c": 1.0, "d": 9.0})
+    assert (consensus.measure, consensus.experts) == ("answer", ("a", "b", "c"))
+    assert (consensus.kept, consensus.dissent, consensus.unanimous) == (("c", "b"), ("a", "d"), False)
+    assert consensus.support == {"a": 1.5, "b": 1.9, "c": 1.9}
+    assert consensus.scores == {"a": 2.0, "b": 1.0, "c": 1.0}
+
+
+async def test_of_equal_votes_the_first_that_was_learned_wins() -> None:
+    """Ours: in the order of the weights, not of the drafts."""
+    drafts = [draft("b", "2"), draft("a", "1")]
+    assert elected(drafts, {"a": 1.0, "b": 1.0}).kept == ("a",)
+
+
+async def test_without_short_answers_the_first_speaks_for_itself() -> None:
+    """Ours: essays cannot vote; and where nobody said anything nothing is kept."""
+    essays = [draft("a", "word " * 100), draft("b", "word " * 100)]
+    consensus = elected(essays, {"a": 1.0, "b": 2.0})
+    assert (consensus.kept, consensus.dissent, consensus.support) == (("a",), ("b",), {})
+    nothing = elected([draft("a", ""), draft("b", "")], {"a": 1.0, "b": 2.0})
+    assert (nothing.kept, nothing.dissent) == ((), ("a", "b"))

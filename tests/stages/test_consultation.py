@@ -17,6 +17,7 @@ from orchestrator.expert_classifier import ExpertClassifier
 from orchestrator.testing import Reply, ScriptedExpert, WordEmbedder
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
+from routers.calibration import Calibration
 from routers.gate import Gate, Signal
 from routers.router import Router
 from tests.flowing import Collected, config_of, flowing
@@ -31,7 +32,7 @@ MATH, VERSE, NEITHER = (json.dumps({"category": mark}) for mark in "ABC")
 def router() -> Router:
     classifier = ExpertClassifier(WordEmbedder(), expert="judge").fit(["add it", "rhyme it"], ["math", "verse"])
     gate = Gate(-1.0, (Signal("score", 0.9, 0.1),))
-    return Router(classifier=classifier, temperature=1.0, gate=gate, qhat=0.5, general="general")
+    return Router(classifier=classifier, calibration=Calibration(1.0), gate=gate, qhat=0.5, general="general")
 
 
 @asynccontextmanager

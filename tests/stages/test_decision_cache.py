@@ -16,6 +16,7 @@ from orchestrator.decision_cache import DecisionCache, query_key
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.testing import ScriptedExpert
+from routers.calibration import Calibration
 from routers.embedding import FloatArray
 from routers.gate import Gate
 from routers.router import Router
@@ -46,7 +47,7 @@ class Counted(FirstWord):
 def router(*categories: str) -> tuple[Router, Counted]:
     counted = Counted(categories or ("math", "verse"))
     made: Any = counted
-    return Router(classifier=made, temperature=1.0, gate=Gate(0.9), qhat=0.5, general="general"), counted
+    return Router(classifier=made, calibration=Calibration(1.0), gate=Gate(0.9), qhat=0.5, general="general"), counted
 
 
 async def categorized(categorizer: Categorizer, *queries: str) -> list[Categorized]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from eval.datasets import DataError, Dataset, Draft, Record
 from eval.datasets.problems import Problems, did_you_mean
-from eval.extraction import letter_of, number_alone, plain
 from eval.metrics.arrays import Reals
 from routers.fusion import Ballots, ballots_of
+from routers.fusion.extraction import letter_of, number_alone, plain
 
 __all__ = ["ALL", "CHARACTERS_A_TOKEN", "Drafted", "drafted"]
 

@@ -33,7 +33,7 @@ def parts_of(data: Drafted, found: Gathered, learned: Sequence[Learned], *, mean
         "heat_map": _heat_map(data, found, seed=seed),
         "slices": _slices(data, found, seed=seed),
         "drafts_curve": _curve(found, means),
-        "plans": _plans(data, learned),
+        "plans": _plans(learned),
     }
 
 
@@ -102,19 +102,18 @@ def _curve(found: Gathered, means: Means) -> dict[str, Any]:
     }
 
 
-def _plans(data: Drafted, learned: Sequence[Learned]) -> dict[str, list[str]]:
+def _plans(learned: Sequence[Learned]) -> dict[str, list[str]]:
     """By category, what the policy of each split does there."""
     categories = sorted({name for one in learned for name in one.categories})
-    return {category: [_plan(data, one, category) for one in learned] for category in categories}
+    return {category: [_plan(one, category) for one in learned] for category in categories}
 
 
-def _plan(data: Drafted, learned: Learned, category: str) -> str:
-    column = learned.policy.column(category)
-    if column not in learned.policy.votes:
-        return column
-    cell = learned.policy.mapping.cells[category][column]
-    gain = "" if cell.gain is None or cell.gain_low is None else f", gain {cell.gain:+.3f} (bound {cell.gain_low:+.3f})"
-    return f"{column}: {' + '.join(data.experts[at] for at in learned.policy.vote(category)[0])}{gain}"
+def _plan(learned: Learned, category: str) -> str:
+    mapping = learned.policy.mapping
+    column = mapping.column(category)
+    if column is None or column not in mapping.fused:
+        return mapping.expert(category)
+    return f"{column}: {' + '.join(mapping.plan(category).experts)}, gain {mapping.cells[category][column].gain_text()}"
 
 
 def _slices(data: Drafted, found: Gathered, *, seed: int) -> list[dict[str, Any]]:

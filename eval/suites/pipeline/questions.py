@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from eval.datasets import DataError, Dataset, Record
 from eval.datasets.problems import Problems
-from eval.extraction import LETTERS
 from eval.grading import Method, gold_letter, method_of, true_category
 from eval.runs import query_ids
 from orchestrator.config import Config
 from orchestrator.stages.choose import ALIASES
+from routers.fusion.extraction import LETTERS
 
 __all__ = ["Question", "questions_of", "sampled", "text_sent"]
 

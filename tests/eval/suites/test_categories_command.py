@@ -41,7 +41,7 @@ LINES: list[dict[str, object]] = [
 def words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a folder of its own, with a store of its own; the one embedder that can be loaded needs no weights."""
 
-    def load(name: str, *, folder: Path) -> WordEmbedder:
+    def load(name: str, *, folder: Path, **_: object) -> WordEmbedder:
         if name not in {"words", "minilm"}:
             raise WeightsError(f"there is no model at {folder / name}")
         return WordEmbedder(128)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routers.errors import TrainingError
-from routers.mapping.graded import MOST_PROBLEMS, Grade, graded_sha256, read_graded
+from routers.mapping.graded import MOST_PROBLEMS, FusedGrade, Grade, graded_sha256, read_graded
 
 GOOD = '{"category": "sums", "outcomes": {"a": {"score": 1, "cost_usd": 0.5}, "b": {"score": 0.25}}}'
 
@@ -29,6 +29,23 @@ def test_lines_are_read_with_their_places(tmp_path: Path) -> None:
     assert first.outcomes == {"a": Grade(1.0, 0.5), "b": Grade(0.25)}
     assert (second.category, second.query, second.source) == (None, "two and two", f"{path}:3")
     assert graded.sha256 == graded_sha256(path)
+
+
+def test_answers_and_whole_fuse_plans_are_read_beside_the_grades(tmp_path: Path) -> None:
+    """Specified: an empty answer is one that was not given; one fuse plan or a list of them, with its own cost."""
+    own = '"a": {"score": 1, "answer": "B"}, "b": {"score": 0, "answer": ""}'
+    one = '{"experts": ["a", "b"], "score": 0.5}'
+    two = '{"experts": ["b", "a"], "verdict": "c", "score": 1, "cost_usd": 0.25}'
+    path = written(
+        tmp_path / "grades.jsonl",
+        f'{{"query": "x", "outcomes": {{{own}, "fuse": {one}}}}}',
+        f'{{"query": "y", "outcomes": {{"fuse": [{one}, {two}]}}}}',
+    )
+    first, second = read_graded(path).lines
+    plain = FusedGrade(experts=("a", "b"), verdict=None, grade=Grade(0.5))
+    assert first.outcomes == {"a": Grade(1.0, None, "B"), "b": Grade(0.0, None, "")}
+    assert (first.fused, dict(second.outcomes)) == ((plain,), {})
+    assert second.fused == (plain, FusedGrade(experts=("b", "a"), verdict="c", grade=Grade(1.0, 0.25)))
 
 
 @pytest.mark.parametrize(
@@ -52,6 +69,18 @@ def test_lines_are_read_with_their_places(tmp_path: Path) -> None:
             '{"query": "x", "outcomes": {"a": {"score": 1, "cost_usd": -1}}}',
             "outcomes.a.cost_usd must be a number, 0 or more",
         ),
+        ('{"query": "x", "outcomes": {"a": {"score": 1, "answer": 5}}}', "outcomes.a.answer must be a text"),
+        ('{"query": "x", "outcomes": {"fuse": 1}}', "outcomes.fuse is not an object"),
+        ('{"query": "x", "outcomes": {"fuse": [{"score": 1}]}}', "outcomes.fuse[0].experts must be two or more"),
+        (
+            '{"query": "x", "outcomes": {"fuse": {"experts": ["a", "a"], "score": 1}}}',
+            "outcomes.fuse.experts must be two or more different experts",
+        ),
+        (
+            '{"query": "x", "outcomes": {"fuse": {"experts": ["a", "b"], "verdict": 1, "score": 1}}}',
+            "outcomes.fuse.verdict is no expert",
+        ),
+        ('{"query": "x", "outcomes": {"fuse": {"experts": ["a", "b"]}}}', "outcomes.fuse.score must be a number"),
     ],
 )
 def test_a_malformed_line_is_told_with_its_place(line: str | bytes, said: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-__all__ = ["LETTERS", "last_number", "letter_of", "number_alone", "plain", "said_text"]
+__all__ = ["LETTERS", "last_number", "letter_of", "number_alone", "plain", "said_text", "short_answer"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -39,6 +39,10 @@ MOST_MARKERS = 8
 """So many of the last announcements of an answer are looked at: a model that repeats itself must not take minutes."""
 MOST_CHARACTERS = 1000
 """So much of the line behind an announcement is looked at."""
+LONGEST_ANSWER = 200
+"""A text of more characters that announces no answer has no short one."""
+_CHOICE = re.compile(r"\(?([A-Za-z])(?:[)\]:]|\.(?=\s)|$)")
+"""An option's letter, alone or before its words: "(B) Paris", "B. Paris", "B"."""
 
 
 def letter_of(text: str, options: Sequence[str]) -> str | None:
@@ -56,6 +60,20 @@ def letter_of(text: str, options: Sequence[str]) -> str | None:
     if leading and leading[1] in letters:
         return leading[1]
     return _same_option(text, options)
+
+
+def short_answer(text: str) -> str | None:
+    """The answer in a form that is the same for equal ones; None where there is no short one to compare.
+
+    What stands after the last announcement ("Answer:", "answer is", "####" or a TeX box), else the whole text if that
+    is short: an option's letter, a number, or plain words. Nothing is known of the options, so a letter and the words
+    of its option are different answers.
+    """
+    for marker in _last_markers(text):
+        if said := _bare(_line_after(text, marker)):
+            return _comparable(said)
+    said = _bare(text)
+    return _comparable(said) if said and len(text.strip()) <= LONGEST_ANSWER else None
 
 
 def last_number(text: str) -> float | None:
@@ -92,6 +110,19 @@ def plain(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     words = "".join(char if char.isalnum() else " " for char in folded).split()
     return " ".join([word for word in words if word not in _ARTICLES] or words)
+
+
+def _bare(said: str) -> str:
+    """Without emphasis, brackets and TeX around it, and without the full stop."""
+    return said.strip().lstrip("*_`\"'([{$\\ ").rstrip("*_`\"')]}$\\.,;:! ")
+
+
+def _comparable(said: str) -> str:
+    number = number_alone(said)
+    if number is not None:
+        return f"{number:.12g}"
+    choice = _CHOICE.match(said)
+    return choice[1].lower() if choice else plain(said) or said
 
 
 def _last_markers(text: str) -> Iterator[re.Match[str]]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.extraction import last_number, letter_of, number_alone, plain, said_text
+from routers.fusion.extraction import last_number, letter_of, number_alone, plain, said_text, short_answer
 
 OPTIONS = ("Paris", "Rome", "Berlin", "A dog")
 
@@ -145,3 +145,23 @@ def test_a_model_that_repeats_itself_does_not_take_minutes(text: str) -> None:
     """Each of these took minutes with patterns that backtrack or copies of the rest; pytest would show it."""
     assert letter_of(text, OPTIONS) is None
     last_number(text)
+
+
+@pytest.mark.parametrize(
+    ("texts", "short"),
+    [
+        (["B", "(B)", "b.", "**B**", "Answer: (B) Paris", "The answer is B. Paris", "So B: Paris\n\\boxed{B}"], "b"),
+        (["42", "42.0", "The answer is 42.", "$42", "Thinking aloud at length ...\n#### 42", "**Answer:** 42"], "42"),
+        (["Paris", "The answer is Paris.", "answer: paris", " PARIS! "], "paris"),
+        (["C++", "Answer: C++"], "c"),
+        (["", "  ", "word " * 100], None),
+    ],
+)
+def test_short_answers_of_equal_answers_are_equal(texts: list[str], short: str | None) -> None:
+    """Ours: what votes are compared by, without the options; None where there is nothing short to compare."""
+    assert {short_answer(text) for text in texts} == {short}
+
+
+def test_an_answer_before_empty_announcements_counts() -> None:
+    """Ours: the last announcement that announces something."""
+    assert short_answer("The answer is 7.\nAnswer:\n") == "7"
