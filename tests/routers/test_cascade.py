@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.testing import WordEmbedder, check_classifier
 from routers import artifact
+from routers.calibration import Calibration
 from routers.classify import classifier_kind
 from routers.classify.cascade import CascadeClassifier
 from routers.classify.kernel import KernelClassifier
@@ -19,6 +20,7 @@ from routers.embedding import Embedder, FloatArray
 from routers.embedding.layered import views_of
 from routers.errors import TrainingError, UnknownClassifier
 from routers.examples import Example
+from routers.gate import Gate
 from routers.router import Router
 from routers.train import train
 
@@ -261,11 +263,9 @@ def test_routing_of_many_categories_is_in_order() -> None:
             rows[:, [7, 3]] = 9, 8
             return rows
 
-    from routers.gate import Gate  # noqa: PLC0415 - of this test alone
-
     (routing,) = Router(
         classifier=Fixed(),  # type: ignore[arg-type]
-        temperature=1.0,
+        calibration=Calibration(),
         gate=Gate(0.0),
         qhat=0.99,
         general="x",
