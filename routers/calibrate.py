@@ -31,9 +31,10 @@ LOG_TEMPERATURE_BOUNDS = (math.log(0.01), math.log(100.0))
 
 def softmax(logits: FloatArray | Probabilities, temperature: float = 1.0) -> Probabilities:
     """float64 [n, k], rows sum to 1: q_c = exp(z_c / T) / sum_j exp(z_j / T)."""
-    scaled = logits.astype(np.float64) / temperature
-    exponentials: Probabilities = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    posterior: Probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+    posterior: Probabilities = np.divide(logits, temperature, dtype=np.float64)
+    posterior -= np.maximum.reduce(posterior, axis=1, keepdims=True)
+    np.exp(posterior, out=posterior)
+    posterior /= np.add.reduce(posterior, axis=1, keepdims=True)
     return posterior
 
 

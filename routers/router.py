@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from routers.calibrate import Probabilities, conformal_sets, kept_as_stated
+from routers.calibrate import Probabilities, kept_as_stated
 from routers.calibration import Calibration
 from routers.classify.contribution import most_telling, total
 from routers.classify.protocol import CategoryClassifier, Evident, Explained, stated_by
@@ -66,8 +66,7 @@ class Router:
             return []
         logits, evidence = self._read(texts)
         posterior = kept_as_stated(self.calibration.posterior(logits), stated_by(self.classifier, texts))
-        inside = conformal_sets(posterior, self.qhat)
-        return [self._routing(*parts) for parts in zip(posterior, inside, evidence, strict=True)]
+        return [self._routing(*parts) for parts in zip(posterior, evidence, strict=True)]
 
     def explain(self, text: str, *, most: int = 3) -> Explanation:
         """Why `classify` says what it says of a text. Blocking, and dearer than classifying.
@@ -102,19 +101,20 @@ class Router:
             return logits, list(evidence)
         return self.classifier.logits(texts), [None] * len(texts)
 
-    def _routing(
-        self, row: Probabilities, members: np.ndarray[tuple[int], np.dtype[np.bool_]], evidence: FloatArray | None
-    ) -> Routing:
+    def _routing(self, row: Probabilities, evidence: FloatArray | None) -> Routing:
         order = np.argsort(-row, kind="stable")
         ranked: list[str] = self._classes[order].tolist()
         posterior = tuple(zip(ranked, row[order].tolist(), strict=True))
         reading = self.gate.read(row, evidence)
         top, confidence = posterior[0]
+        members = max(
+            1, int(np.count_nonzero((1.0 - row) <= self.qhat))
+        )  # as `conformal_sets`; these are the likeliest
         return Routing(
             posterior=posterior,
             category=top if reading.fired is None else self.general,
             top=top,
             confidence=confidence,
-            category_set=tuple(ranked[: np.count_nonzero(members)]),  # members are the likeliest
+            category_set=tuple(ranked[:members]),
             gate=reading,
         )

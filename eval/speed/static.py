@@ -3,7 +3,7 @@
     python -m eval.speed.static
 
 Everything on one thread. A decision is all of `Router.classify`. The bare loop does by hand what the static classifier
-does (tokens, rows of its tables, its head, the largest score) without calibration, category set, gate and evidence.
+does (tokens, rows of its tables, its head, the largest probability) without calibration, category set, gate, evidence.
 Beside it stands the least that could be called so: a mean of the pieces' vectors and one product.
 """
 
@@ -13,7 +13,6 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import cycle
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,12 +20,13 @@ import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from eval.speed.ratio import Ratio, ratio_table, side_by_side
+from eval.speed.ratio import Ratio, Times, ratio_table, side_by_side
 from orchestrator.engine import cache_folder
 from routers.calibration import Calibration
 from routers.classify.cascade import CascadeClassifier
 from routers.classify.kinds import seen_by
 from routers.classify.phrases import HashedWords
+from routers.classify.ridge import SOFTNESS
 from routers.classify.static import StaticClassifier
 from routers.embedding import Embedder, FloatArray
 from routers.embedding.engine import Engine
@@ -40,7 +40,7 @@ __all__ = ["bare_mean", "bare_static", "cascade_ratio", "main", "many_categories
 
 QUERIES = 200
 FEW, MANY = 14, 1000
-EXAMPLES_EACH = 3
+EXAMPLES = 3000
 WORDS = 4000
 SEED = 0
 ROUNDS = 5
@@ -76,7 +76,8 @@ def bare_static(classifier: StaticClassifier) -> Callable[[str], int]:
         mean = table[numbers].mean(axis=0) - centre
         mean /= np.linalg.norm(mean)
         scores = weights @ sparse[places] + weight * np.exp(fall * (landmarks @ mean - 1)) @ near
-        return int(scores.argmax())
+        shares = np.log1p(np.exp((1 + scores) / (2 * SOFTNESS)))
+        return int((shares / shares.sum()).argmax())
 
     return decide
 
@@ -85,13 +86,14 @@ def static_ratios(embedder: Embedder, examples: Sequence[Example], queries: Sequ
     """The static kind by itself and inside a router, beside bare loops, on real examples."""
     classifier = _fitted(embedder, examples)
     router = _router(classifier)
-    times = side_by_side(
+    times = _side_by_side(
         {
-            "least": _each(bare_mean(embedder, len(classifier.classes_)), queries),
-            "same": _each(bare_static(classifier), queries),
-            "posterior": _each(lambda text: classifier.posterior([text]), queries),
-            "decision": _each(lambda text: router.classify([text]), queries),
-        }
+            "least": bare_mean(embedder, len(classifier.classes_)),
+            "same": bare_static(classifier),
+            "posterior": lambda text: classifier.posterior([text]),
+            "decision": lambda text: router.classify([text]),
+        },
+        queries,
     )
     return [
         Ratio.of("static posterior / its own tokenize, look up, head", times, ours="posterior", yardstick="same"),
@@ -103,7 +105,7 @@ def static_ratios(embedder: Embedder, examples: Sequence[Example], queries: Sequ
 def many_categories(embedder: Embedder, queries: Sequence[str]) -> Ratio:
     """A router's static decision with 1,000 categories beside one with 14, both of made-up examples."""
     routers = {str(k): _router(_fitted(embedder, _made_up(k))) for k in (FEW, MANY)}
-    times = side_by_side({name: _each(_classify(router), queries) for name, router in routers.items()})
+    times = _side_by_side({name: _classify(router) for name, router in routers.items()}, queries)
     figure = f"static decision, {MANY} categories / {FEW}"
     return Ratio.of(figure, times, ours=str(MANY), yardstick=str(FEW), target=3)
 
@@ -128,10 +130,10 @@ def cascade_ratio(
     cascade = CascadeClassifier(seen_by("cascade", embedder, given), **given)
     cascade.restore(learned.classes_, learned.state())
     calls = {
-        "always": _each(lambda text: cascade.inner.logits([text]), queries),
-        "cascade": _each(lambda text: cascade.logits([text]), queries),
+        "always": lambda text: cascade.inner.logits([text]),
+        "cascade": lambda text: cascade.logits([text]),
     }
-    times = side_by_side(calls, rounds=ROUNDS)
+    times = _side_by_side(calls, queries, rounds=ROUNDS)
     ratio = Ratio.of(f"cascade / always {inner}", times, ours="cascade", yardstick="always", target=0.35)
     return ratio, float(cascade.answered_fast(queries).mean())
 
@@ -161,10 +163,18 @@ def main() -> None:
     console.print(f"answered by the static tier of the cascade: {fast:.3f} of {len(queries)} queries")
 
 
-def _each(decide: Callable[[str], object], queries: Sequence[str]) -> Callable[[], object]:
-    """A call that decides the next query."""
-    following = cycle(queries)
-    return lambda: decide(next(following))
+def _side_by_side(calls: Mapping[str, Callable[[str], object]], queries: Sequence[str], *, rounds: int = 15) -> Times:
+    """Microseconds a query; each block asks all queries, since they differ in cost."""
+    times = side_by_side({name: _every(call, queries) for name, call in calls.items()}, rounds=rounds)
+    return {name: [us / len(queries) for us in of_rounds] for name, of_rounds in times.items()}
+
+
+def _every(decide: Callable[[str], object], queries: Sequence[str]) -> Callable[[], object]:
+    def ask() -> None:
+        for query in queries:
+            decide(query)
+
+    return ask
 
 
 def _fitted(embedder: Embedder, examples: Sequence[Example]) -> StaticClassifier:
@@ -189,7 +199,7 @@ def _made_up(categories: int) -> list[Example]:
     return [
         Example(" ".join(words[(rng.integers(0, 40, 12) + category * 3) % WORDS]), f"category {category:04}")
         for category in range(categories)
-        for _ in range(EXAMPLES_EACH)
+        for _ in range(EXAMPLES // categories)
     ]
 
 

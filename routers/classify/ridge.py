@@ -9,7 +9,7 @@ from scipy.linalg.lapack import spotri
 from routers.calibrate import IntArray
 from routers.embedding.protocol import FloatArray
 
-__all__ = ["SEED", "logits_of", "projected", "sample", "solved", "targets_of", "without_fold"]
+__all__ = ["SEED", "SOFTNESS", "logits_of", "projected", "sample", "solved", "targets_of", "without_fold"]
 
 SEED = 0
 
