@@ -261,11 +261,12 @@ def test_routing_of_many_categories_is_in_order() -> None:
             rows[:, [7, 3]] = 9, 8
             return rows
 
-    from routers.gate import Gate  # noqa: PLC0415 - of this test alone
+    from routers.calibration import Calibration  # noqa: PLC0415 - of this test alone
+    from routers.gate import Gate  # noqa: PLC0415
 
     (routing,) = Router(
         classifier=Fixed(),  # type: ignore[arg-type]
-        temperature=1.0,
+        calibration=Calibration(),
         gate=Gate(0.0),
         qhat=0.99,
         general="x",
