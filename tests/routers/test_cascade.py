@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.testing import WordEmbedder, check_classifier
 from routers import artifact
+from routers.calibration import Calibration
 from routers.classify import classifier_kind
 from routers.classify.cascade import CascadeClassifier
 from routers.classify.kernel import KernelClassifier
@@ -19,6 +20,7 @@ from routers.embedding import Embedder, FloatArray
 from routers.embedding.layered import views_of
 from routers.errors import TrainingError, UnknownClassifier
 from routers.examples import Example
+from routers.gate import Gate
 from routers.router import Router
 from routers.train import train
 
@@ -260,9 +262,6 @@ def test_routing_of_many_categories_is_in_order() -> None:
             rows = np.zeros((len(texts), 200), dtype=np.float32)
             rows[:, [7, 3]] = 9, 8
             return rows
-
-    from routers.calibration import Calibration  # noqa: PLC0415 - of this test alone
-    from routers.gate import Gate  # noqa: PLC0415
 
     (routing,) = Router(
         classifier=Fixed(),  # type: ignore[arg-type]
