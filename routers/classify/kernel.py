@@ -233,6 +233,10 @@ class KernelClassifier:
 
     def _near_with_nearness(self, views: FloatArray) -> tuple[FloatArray, FloatArray]:
         """`_near`, and how near each text is in the final view, from the same products."""
+        if views.shape[1] == 1:  # in few calls, since each costs more than what it computes
+            every: FloatArray = np.matmul(self.landmarks_, views.transpose(0, 2, 1))[..., 0]
+            nearness = _nearest(every[:1])
+            return self._kernel(every).sum(axis=0, keepdims=True), nearness
         cosines = _cosines(views[0], self.landmarks_[0])
         nearness = _nearest(cosines)
         near = self._kernel(cosines)

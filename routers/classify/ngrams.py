@@ -4,6 +4,7 @@ Weights are tf-idf with logarithmic counts (Manning, Raghavan and Schuetze 2008,
 text of its examples.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
@@ -18,8 +19,11 @@ from routers.embedding.protocol import FloatArray
 
 __all__ = ["NGrams"]
 
+LETTERS = 2**24
+"""Added to the hashes of character n-grams, so that one ascending row of numbers holds both blocks."""
+
 Counted = tuple[Hashes, IntArray]
-"""Hashes of a text, ascending, and how often each stands there."""
+"""Hashes of a text, ascending, words first, and how often each stands there."""
 
 
 class NGrams:
@@ -39,17 +43,17 @@ class NGrams:
     def fit_transform(self, texts: Sequence[str]) -> csr_array:
         """Learn which hashes occur and how rare each is, and give what `transform` would of the same texts."""
         counted = [_counted(text) for text in texts]
-        kept, weights = [], []
-        for block, least in enumerate((1, self._rare)):
-            every = [blocks[block][0] for blocks in counted]
-            columns, frequency = np.unique(np.concatenate([np.zeros(0, np.int64), *every]), return_counts=True)
-            common = frequency >= least
-            kept.append(columns[common])
-            weights.append(np.log((1 + len(texts)) / (1 + frequency[common])) + 1)
-        self.words_ = len(kept[0])
-        self.columns_ = np.concatenate(kept)
-        self.idf_ = np.concatenate(weights).astype(np.float32)
-        return self._rows([self._weighed(blocks) for blocks in counted])
+        every = np.concatenate([np.zeros(0, np.int64), *(hashes for hashes, _ in counted)])
+        keys, frequency = np.unique(every, return_counts=True)
+        common = (keys < LETTERS) | (frequency >= self._rare)
+        self._keep(keys[common])
+        self.idf_ = (np.log((1 + len(texts)) / (1 + frequency[common])) + 1).astype(np.float32)
+        return self._rows([self._weighed(*one) for one in counted])
+
+    def _keep(self, keys: Hashes) -> None:
+        self._keys = keys
+        self.words_ = int(np.searchsorted(keys, LETTERS))
+        self.columns_ = np.where(keys < LETTERS, keys, keys - LETTERS)
 
     def fit(self, texts: Sequence[str]) -> Self:
         """As `fit_transform`, for the vectorizer alone."""
@@ -61,8 +65,8 @@ class NGrams:
         return self._rows([self.weights(text) for text in texts])
 
     def weights(self, text: str) -> tuple[IntArray, FloatArray]:
-        """The row of one text: places in `columns_`, ascending within each block, and their weights."""
-        return self._weighed(_counted(text))
+        """The row of one text: places in `columns_`, ascending, and their weights."""
+        return self._weighed(*_counted(text))
 
     def times(self, texts: Sequence[str], matrix: FloatArray) -> FloatArray:
         """`transform(texts) @ matrix`, [n, k]; for a single text without what a sparse matrix costs to set up."""
@@ -73,11 +77,17 @@ class NGrams:
         product: FloatArray = self.transform(texts) @ matrix
         return product
 
-    def _weighed(self, blocks: Sequence[Counted]) -> tuple[IntArray, FloatArray]:
-        split = self.words_
-        words = _weights(*blocks[0], columns=self.columns_[:split], idf=self.idf_[:split])
-        letters = _weights(*blocks[1], columns=self.columns_[split:], idf=self.idf_[split:])
-        return np.concatenate([words[0], letters[0] + split]), np.concatenate([words[1], letters[1]])
+    def _weighed(self, hashes: Hashes, counts: IntArray) -> tuple[IntArray, FloatArray]:
+        """Places of the known hashes, and (1 + log count) idf, each block scaled to unit length."""
+        places, known = _placed(hashes, self._keys)
+        values = np.log(counts[known])
+        values += 1
+        values *= self.idf_[places]
+        split = int(np.searchsorted(places, self.words_))
+        for block in (values[:split], values[split:]):
+            if length := math.sqrt(block @ block):
+                np.divide(block, length, out=block)
+        return places, values.astype(np.float32)
 
     def _rows(self, rows: Sequence[tuple[IntArray, FloatArray]]) -> csr_array:
         ends = np.cumsum([0, *(len(places) for places, _ in rows)])
@@ -108,12 +118,12 @@ class NGrams:
 
         names: how often the text has each. An n-gram that several hold is split by how often each does.
         """
-        columns = self.columns_[: self.words_] if first == 0 else self.columns_[first:]
+        offset = LETTERS if first else 0
         held = []
         for name, count in names.items():
-            hashes, often = np.unique(hashed([name]), return_counts=True)
-            places, known = _placed(hashes, columns)
-            held.append((places + first, count * often[known]))
+            hashes, often = np.unique(hashed([name]) + offset, return_counts=True)
+            places, known = _placed(hashes, self._keys)
+            held.append((places, count * often[known]))
         of_all = np.zeros(len(whole))
         for places, often in held:
             of_all[places] += often
@@ -132,16 +142,22 @@ class NGrams:
         columns, idf, words = (state[name] for name in ("columns", "idf", "words"))
         if columns.ndim != 1 or columns.shape != idf.shape or words.shape != (1,) or not 0 <= words[0] <= len(columns):
             raise ValueError("n-gram tensors 'columns', 'idf' and 'words' do not fit each other")
-        self.columns_, self.idf_, self.words_ = columns.astype(np.int64), idf, int(words[0])
+        keys = columns.astype(np.int64)
+        keys[int(words[0]) :] += LETTERS
+        if (np.diff(keys) <= 0).any():
+            raise ValueError("the tensor 'columns' does not rise within each block")
+        self._keep(keys)
+        self.idf_ = idf
         return self
 
 
-def _counted(text: str) -> tuple[Counted, Counted]:
+def _counted(text: str) -> Counted:
     """The words and the letters of a text."""
     readable = shown(text)
-    found = words_of(said_in(readable)), letters_of(spelt_in(readable))
-    words, letters = (np.unique(hashes, return_counts=True) for hashes in found)
-    return words, letters
+    hashes = np.concatenate([words_of(said_in(readable)), letters_of(spelt_in(readable)) + LETTERS])
+    hashes.sort()
+    first = np.flatnonzero(np.diff(hashes, prepend=-1))
+    return hashes[first], np.diff(first, append=len(hashes))
 
 
 def _placed(hashes: Hashes, columns: Hashes) -> tuple[IntArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
@@ -151,11 +167,3 @@ def _placed(hashes: Hashes, columns: Hashes) -> tuple[IntArray, np.ndarray[tuple
     places = np.minimum(np.searchsorted(columns, hashes), len(columns) - 1)
     known = columns[places] == hashes
     return places[known], known
-
-
-def _weights(hashes: Hashes, counts: IntArray, *, columns: Hashes, idf: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Places of the known hashes, and (1 + log count) idf scaled to unit length."""
-    places, known = _placed(hashes, columns)
-    values = (1 + np.log(counts[known])) * idf[places]
-    length = np.sqrt(values @ values)
-    return places, (values / length if length else values).astype(np.float32)
