@@ -15,6 +15,7 @@ Times = Mapping[str, Sequence[float]]
 """Microseconds of CPU a call, by name; one number a round, the same rounds for all."""
 
 BLOCK_NS = 20_000_000
+WARM = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +52,15 @@ class Ratio:
 def side_by_side(calls: Mapping[str, Callable[[], object]], *, rounds: int = 15) -> Times:
     """CPU microseconds of one call of each, all threads of the process counted, in turns.
 
-    Each is called as often in a block as takes about 20 ms, so that the clock's own resolution does not matter.
+    Each is called as often in a block as takes about 20 ms, so that the clock's own resolution does not matter; calls
+    before that find the caches as the other left them, and do not count.
     """
     often = {name: _often(call) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
+            for _ in range(WARM):
+                call()
             started = time.process_time_ns()
             for _ in range(often[name]):
                 call()

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from eval.speed.ratio import Ratio, ratio_table, side_by_side
 from orchestrator.batching import Batcher
@@ -50,7 +51,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     config = load(arguments.config, environment=os.environ).config
-    ratios, agreement = transformer_ratios(config)
+    with threadpool_limits(limits=1):
+        ratios, agreement = transformer_ratios(config)
     if arguments.json:
         print(json.dumps({"ratios": [vars_of(row) for row in ratios], "agreement": agreement}, indent=2))  # noqa: T201
         return
