@@ -179,7 +179,7 @@ def experts_at_hand(config: Config, progress: Progress | None = None) -> Iterato
             yield
     except ExpertError as error:
         problem = f"classifier {config.routing.classifier!r}: expert {error.expert!r} did not answer ({error})"
-        raise TrainingError([f"{problem}; try 'orchestrator check --live'"]) from error
+        raise TrainingError([f"{problem}; try 'orchestrator experts'"]) from error
 
 
 @contextmanager

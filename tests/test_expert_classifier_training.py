@@ -131,7 +131,7 @@ async def test_training_fails_where_the_expert_does_not_answer(server: FakeVLLM)
         await to_thread.run_sync(train_router, settings, WordEmbedder())
     (problem,) = caught.value.problems
     assert problem.startswith("classifier 'llm': expert 'judge' did not answer (")
-    assert problem.endswith("try 'orchestrator check --live'")
+    assert problem.endswith("try 'orchestrator experts'")
     assert "no trained router" in why_train(settings, lambda _: WordEmbedder())
 
 

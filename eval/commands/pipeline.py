@@ -63,7 +63,7 @@ def pipeline(
         findings = anyio.run(run, settings, datasets, progress)
         finish(findings, json_file=json_file, report=report)
     if not any(findings.queries.values["answered"]):
-        raise RunError("not one query was answered; the errors are above; try 'orchestrator check --live'")
+        raise RunError("not one query was answered; the errors are above; try 'orchestrator experts'")
 
 
 def _within(settings: Settings, deadline_s: float | None) -> Settings:

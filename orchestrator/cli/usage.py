@@ -103,9 +103,9 @@ def _path(config: Config, file: Path | None) -> Path:
 
 
 def _made(config: Config, path: Path) -> UsageReport:
+    from orchestrator.fleet.surroundings import embedders_of
     from orchestrator.training import examples_of
     from orchestrator.usage.lines import read_usage
-    from routers.embedding.load import load_embedder
 
     try:
         from orchestrator.usage.report import report_of
@@ -115,7 +115,7 @@ def _made(config: Config, path: Path) -> UsageReport:
         read_usage(path),
         config,
         examples=examples_of(config),
-        embedder=lambda: load_embedder(config.embedder, folder=config.folder),
+        embedder=lambda: embedders_of(config).load(config.embedder),
     )
 
 

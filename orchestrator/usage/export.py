@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from orchestrator.config import Config
 from orchestrator.errors import RunError
 from orchestrator.usage.lines import DecisionLine, UsageSet
 from routers.examples import Example, same_text
-from routers.mapping.graded import Graded
+from routers.mapping.graded import FUSE, Graded
 
 __all__ = ["Exported", "examples_from", "outcomes_from", "write_lines"]
 
@@ -115,15 +115,16 @@ def _outcome(line: DecisionLine, scores: Mapping[str, float], told: str | None, 
 
 
 def _graded_row(graded: Graded) -> Row:
-    outcomes = {
-        expert: {"score": grade.score, **({} if grade.cost_usd is None else {"cost_usd": grade.cost_usd})}
-        for expert, grade in graded.outcomes.items()
-    }
-    return {
-        **({} if graded.query is None else {"query": graded.query}),
-        **({} if graded.category is None else {"category": graded.category}),
-        "outcomes": outcomes,
-    }
+    outcomes: dict[str, object] = {expert: _known(asdict(grade)) for expert, grade in graded.outcomes.items()}
+    if graded.fused:
+        outcomes[FUSE] = [
+            _known({"experts": one.experts, "verdict": one.verdict, **asdict(one.grade)}) for one in graded.fused
+        ]
+    return _known({"query": graded.query, "category": graded.category, "outcomes": outcomes})
+
+
+def _known(values: Mapping[str, object]) -> Row:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _count(reasons: dict[str, int], reason: str) -> None:
