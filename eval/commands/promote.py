@@ -102,7 +102,7 @@ def promote(
 
 def _embedders(config: Config, progress: Progress) -> Callable[[str], Embedder]:
     """By name, each loaded once, and remembering on disk what it embeds."""
-    return cache(lambda name: stored_embedder(name, progress, folder=config.folder))
+    return cache(lambda name: stored_embedder(name, progress, folder=config.folder, engine=config.engine))
 
 
 def _tolerances(given: list[str]) -> dict[str, float]:

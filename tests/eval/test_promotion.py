@@ -380,3 +380,22 @@ def test_generations_and_rollback_say_where_there_are_none() -> None:
     assert ran("generations", "--json").report == []  # type: ignore[comparison-overlap]
     done = ran("rollback")
     assert (done.status, "no generations are kept" in done.err) == (1, True)
+
+
+def test_promotion_runs_embedders_as_the_service_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An artifact that was trained on another engine's vectors would be refused by every service."""
+    engines: list[object] = []
+
+    def load(_name: str, **given: object) -> WordEmbedder:
+        engines.append(given["engine"])
+        return WordEmbedder(256)
+
+    monkeypatch.setattr("routers.embedding.load.load_embedder", load)
+    monkeypatch.setattr("orchestrator.embedders.load_embedder", load)
+    trained(4)
+    for engine in ("auto", "torch"):
+        Path("experts.yaml").write_text(CONFIG + f"\nengine: {engine}\n", encoding="utf-8")
+        engines.clear()
+        ran("promote", "--dry-run", "--json")
+        assert engines
+        assert set(engines) == {engine}
