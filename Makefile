@@ -41,6 +41,7 @@ lint: $(READY)  ## style, types and import rules
 bench: $(READY)  ## start-up time, memory, first token, cost of a decision: the figures of the README
 	@$(BIN)/python -m eval.bench
 	@$(BIN)/python -m eval.speed.static
+	@$(BIN)/python -m eval.speed.service
 	@$(BIN)/python -m eval.speed.transformer
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml again

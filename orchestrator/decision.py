@@ -6,11 +6,11 @@ Times are milliseconds and start when the stage starts, costs are USD. Texts (th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.dataclasses import dataclass
 
 __all__ = [
     "Attempt",
@@ -37,10 +37,10 @@ class _Value(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Probability:
-    """One row of the posterior. With slots, since thousands of posteriors are remembered."""
+    """One row of the posterior. Plain and with slots: a decision may have a thousand, and thousands are remembered."""
 
     category: str
-    probability: float = Field(ge=0, le=1)
+    probability: Annotated[float, Field(ge=0, le=1)]
 
 
 class Gate(_Value):

@@ -2,6 +2,7 @@
 
 RouterError
 ├── WeightsError         a model's weights are missing, or not the ones we know
+│   └── NoGraph          the model is there, and does not become a graph
 ├── ArtifactError        a trained router cannot be read, written or used here
 ├── TrainingError        the examples cannot be learned from; one or more problems
 ├── InfeasibleBudget     no mapping keeps within the budget; says which limit, and what would do
@@ -10,7 +11,15 @@ RouterError
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["ArtifactError", "InfeasibleBudget", "RouterError", "TrainingError", "UnknownClassifier", "WeightsError"]
+__all__ = [
+    "ArtifactError",
+    "InfeasibleBudget",
+    "NoGraph",
+    "RouterError",
+    "TrainingError",
+    "UnknownClassifier",
+    "WeightsError",
+]
 
 
 class RouterError(Exception):
@@ -19,6 +28,10 @@ class RouterError(Exception):
 
 class WeightsError(RouterError):
     """The weights of a model are missing, cannot be loaded, or are not the ones we know by their hash."""
+
+
+class NoGraph(WeightsError):
+    """The model can be loaded, but does not become a graph that another engine runs."""
 
 
 class ArtifactError(RouterError):

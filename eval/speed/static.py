@@ -36,7 +36,19 @@ from routers.examples import Example, read_examples
 from routers.gate import Gate, Signal
 from routers.router import Router
 
-__all__ = ["bare_mean", "bare_static", "cascade_ratio", "main", "many_categories", "static_ratios"]
+__all__ = [
+    "FEW",
+    "MANY",
+    "bare_mean",
+    "bare_static",
+    "cascade_ratio",
+    "fitted",
+    "made_up",
+    "main",
+    "many_categories",
+    "router_of",
+    "static_ratios",
+]
 
 QUERIES = 200
 FEW, MANY = 14, 1000
@@ -84,8 +96,8 @@ def bare_static(classifier: StaticClassifier) -> Callable[[str], int]:
 
 def static_ratios(embedder: Embedder, examples: Sequence[Example], queries: Sequence[str]) -> list[Ratio]:
     """The static kind by itself and inside a router, beside bare loops, on real examples."""
-    classifier = _fitted(embedder, examples)
-    router = _router(classifier)
+    classifier = fitted(embedder, examples)
+    router = router_of(classifier)
     times = _side_by_side(
         {
             "least": bare_mean(embedder, len(classifier.classes_)),
@@ -104,7 +116,7 @@ def static_ratios(embedder: Embedder, examples: Sequence[Example], queries: Sequ
 
 def many_categories(embedder: Embedder, queries: Sequence[str]) -> Ratio:
     """A router's static decision with 1,000 categories beside one with 14, both of made-up examples."""
-    routers = {str(k): _router(_fitted(embedder, _made_up(k))) for k in (FEW, MANY)}
+    routers = {str(k): router_of(fitted(embedder, made_up(k))) for k in (FEW, MANY)}
     times = _side_by_side({name: _classify(router) for name, router in routers.items()}, queries)
     figure = f"static decision, {MANY} categories / {FEW}"
     return Ratio.of(figure, times, ours=str(MANY), yardstick=str(FEW), target=3)
@@ -177,12 +189,13 @@ def _every(decide: Callable[[str], object], queries: Sequence[str]) -> Callable[
     return ask
 
 
-def _fitted(embedder: Embedder, examples: Sequence[Example]) -> StaticClassifier:
+def fitted(embedder: Embedder, examples: Sequence[Example]) -> StaticClassifier:
+    """Learned from these examples."""
     texts, labels = [example.query for example in examples], [example.category for example in examples]
     return StaticClassifier(embedder).fit(texts, labels)
 
 
-def _router(classifier: StaticClassifier) -> Router:
+def router_of(classifier: StaticClassifier) -> Router:
     """With a gate that weighs evidence, as a trained one does; where its threshold lies costs nothing."""
     gate = Gate(-9.0, tuple(Signal(name, 0.5, 0.1) for name in classifier.signals))
     return Router(classifier=classifier, calibration=Calibration(), gate=gate, qhat=0.9, general="general")
@@ -192,12 +205,12 @@ def _classify(router: Router) -> Callable[[str], object]:
     return lambda text: router.classify([text])
 
 
-def _made_up(categories: int) -> list[Example]:
+def made_up(categories: int) -> list[Example]:
     """Examples of categories that differ in which of many made-up words they use."""
     rng = np.random.default_rng(SEED)
     words = np.array(["".join(chr(97 + letter) for letter in rng.integers(0, 26, 5)) for _ in range(WORDS)])
     return [
-        Example(" ".join(words[(rng.integers(0, 40, 12) + category * 3) % WORDS]), f"category {category:04}")
+        Example(" ".join(words[(rng.integers(0, 40, 12) + category * 3) % WORDS]), f"category-{category:04}")
         for category in range(categories)
         for _ in range(EXAMPLES // categories)
     ]

@@ -155,13 +155,20 @@ class Recorder:
         done.set()
 
     def _keep(self, watch: UsageWatch, batch: Sequence[Decision | _Given]) -> None:
+        """Write a batch down, then watch it. Supervised: what is learned from use must not stop the service."""
         try:
             rows = [(self._line(item), item) for item in batch]
-            self._note(self._journal.append([line.encoded() for line, _ in rows]), len(rows))
+            appended = self._journal.append([line.encoded() for line, _ in rows])
+        except Exception:
+            self._lost += len(batch)
+            log.exception("usage.failed")
+            return
+        self._note(appended, len(rows))
+        try:
             for line, item in rows:
                 self._look(watch, line, item)
-        except Exception:  # supervised border: what is learned from use must not stop the service
-            log.exception("usage.failed")
+        except Exception:
+            log.exception("usage.unwatched")
 
     def _line(self, item: Decision | _Given) -> DecisionLine | FeedbackLine:
         if isinstance(item, _Given):

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from routers.calibrate import IntArray, Probabilities, softmax
 from routers.classify.contribution import Contribution
-from routers.classify.kinds import asked_by, classifier_kind, described_to, seen_by
+from routers.classify.inner import Outer
+from routers.classify.kinds import classifier_kind
 from routers.classify.parameters import check_parameters
 from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident, Explained, State, stated_by
 from routers.classify.ridge import SEED
@@ -28,7 +29,7 @@ NEVER = -100.0
 """The logit of a category that a fold's classifier has never met."""
 
 
-class CascadeClassifier:
+class CascadeClassifier(Outer):
     """A `CategoryClassifier` that asks its inner kind only what its static tier leaves open.
 
     inner, inner_parameters: the kind that is asked, `static_parameters`: of `StaticClassifier`, which asks it.
@@ -39,6 +40,8 @@ class CascadeClassifier:
 
     inner: the classifier of that kind. answered_fast_: share of held-out queries that the static tier answered.
     """
+
+    default_inner = INNER
 
     classes_: tuple[str, ...]
     answered_fast_: float
@@ -67,24 +70,6 @@ class CascadeClassifier:
         self.signals = evident.signals if evident else ("confidence",)
         if isinstance(self.inner, Explained) and self.inner.unit == self._static.unit:
             self.unit = self.inner.unit  # without it the whole is not `Explained`: parts would not add up
-
-    @staticmethod
-    def sees(embedder: Embedder, parameters: Mapping[str, Any]) -> Embedder:
-        """What of an embedder the inner kind wants to see."""
-        return seen_by(parameters.get("inner", INNER), embedder, parameters.get("inner_parameters") or {})
-
-    @staticmethod
-    def asks(parameters: Mapping[str, Any]) -> Mapping[str, str]:
-        """The experts that the inner kind asks, by the path of the parameter."""
-        asked = asked_by(parameters.get("inner", INNER), parameters.get("inner_parameters") or {})
-        return {f"inner_parameters.{path}": expert for path, expert in asked.items()}
-
-    @staticmethod
-    def described(parameters: Mapping[str, Any], descriptions: Mapping[str, str]) -> Mapping[str, Any]:
-        """The parameters, with the descriptions of the categories where the inner kind goes by them."""
-        given = parameters.get("inner_parameters") or {}
-        told = described_to(parameters.get("inner", INNER), given, descriptions)
-        return parameters if told == given else {**parameters, "inner_parameters": told}
 
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
         """Both tiers learn, and by folds when the first may answer."""

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from routers.calibrate import IntArray, Probabilities, softmax
 from routers.classify.contribution import Contribution, whatever_the_text
-from routers.classify.kinds import asked_by, classifier_kind, described_to, seen_by
+from routers.classify.inner import Outer
+from routers.classify.kinds import classifier_kind
 from routers.classify.parameters import check_parameters
 from routers.classify.patterns import Expression, expression, keywords
 from routers.classify.protocol import CategoryClassifier, CrossFitted, Evident, Explained, State, stated_by
@@ -35,7 +36,7 @@ KEYS = ("keywords", "patterns")
 INNER = "linear"
 
 
-class RulesClassifier:
+class RulesClassifier(Outer):
     """A `CategoryClassifier` that knows some queries by rule.
 
     rules: by category, `keywords` (whole words, in any case) and `patterns` (regular expressions, in any case, found
@@ -49,6 +50,8 @@ class RulesClassifier:
         UnknownClassifier: no such inner kind.
         TrainingError: parameters that the inner kind does not take.
     """
+
+    default_inner = INNER
 
     classes_: tuple[str, ...]
     familiar_: FloatArray
@@ -74,24 +77,6 @@ class RulesClassifier:
         self._inner = self._new()
         self.signals = self._inner.signals if isinstance(self._inner, Evident) else ("score",)
         self.unit = self._inner.unit if isinstance(self._inner, Explained) else "logit"
-
-    @staticmethod
-    def sees(embedder: Embedder, parameters: Mapping[str, Any]) -> Embedder:
-        """What of an embedder the inner kind wants to see."""
-        return seen_by(parameters.get("inner", INNER), embedder, parameters.get("inner_parameters") or {})
-
-    @staticmethod
-    def asks(parameters: Mapping[str, Any]) -> Mapping[str, str]:
-        """The experts that the inner kind asks, by the path of the parameter."""
-        asked = asked_by(parameters.get("inner", INNER), parameters.get("inner_parameters") or {})
-        return {f"inner_parameters.{path}": expert for path, expert in asked.items()}
-
-    @staticmethod
-    def described(parameters: Mapping[str, Any], descriptions: Mapping[str, str]) -> Mapping[str, Any]:
-        """The parameters, with the descriptions of the categories where the inner kind goes by them."""
-        given = parameters.get("inner_parameters") or {}
-        told = described_to(parameters.get("inner", INNER), given, descriptions)
-        return parameters if told == given else {**parameters, "inner_parameters": told}
 
     def fit(self, texts: Sequence[str], labels: Sequence[str]) -> Self:
         """The inner kind learns; raises TrainingError for rules of a category that has no examples."""

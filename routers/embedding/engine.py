@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from routers.embedding.protocol import Embedder
-from routers.errors import WeightsError
+from routers.errors import NoGraph, WeightsError
 from routers.importing import load_name
 from routers.weights import file_sha256
 
@@ -44,7 +44,7 @@ def embedder_of(
         return _torch(model, identity=identity, max_tokens=max_tokens)
     try:
         graph = _kept(model, identity=identity, eight_bit=engine in EIGHT_BIT, cache=cache)
-    except WeightsError:
+    except NoGraph:
         if engine == "auto":
             return _torch(model, identity=identity, max_tokens=max_tokens)
         raise
@@ -76,15 +76,15 @@ def _kept(model: Path, *, identity: str, eight_bit: bool, cache: Path) -> Path:
             return graph
         cache.mkdir(parents=True, exist_ok=True)
         mark = secrets.token_hex(4)
-        made = graph.with_suffix(f".{mark}.new")
+        made, noted = graph.with_suffix(f".{mark}.new"), graph.with_suffix(f".{mark}.noted")
         try:
             _heavy("routers.embedding.export:export")(model, made, eight_bit=eight_bit)
-            noted = made.with_suffix(".noted")
             noted.write_text(file_sha256(made), encoding="ascii")
             made.replace(graph)
             noted.replace(digest)
         finally:
-            made.unlink(missing_ok=True)
+            for left in (made, noted):
+                left.unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(f"{cache} cannot be used for graphs of embedders ({error.strerror})") from error
     return graph

@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 
 from routers.embedding.layers import Views, encoder_of
 from routers.embedding.sentence import opened
-from routers.errors import WeightsError
+from routers.errors import NoGraph
 
 __all__ = ["export"]
 
@@ -34,12 +34,13 @@ def export(folder: Path, target: Path, *, eight_bit: bool) -> None:
     at run time, so integers never saturate on processors without wide dot products and any processor gives the same.
 
     Raises:
-        WeightsError: the model is not one, or not one that becomes a graph; says why.
+        NoGraph: the model does not become one; says why.
+        WeightsError: there is no model.
     """
     model = opened(folder)
     reason = _objection(model)
     if reason:
-        raise WeightsError(f"the model in {folder} does not become a graph: {reason}")
+        raise NoGraph(f"the model in {folder} does not become a graph: {reason}")
     with _quiet():
         graph = _graph(model)
         onnx.helper.set_model_props(graph, {"max_tokens": str(model.max_seq_length)})
@@ -87,7 +88,7 @@ def _graph(model: SentenceTransformer) -> onnx.ModelProto:
         )
     except Exception as error:  # a border: the exporter lets out whatever a model's own code raises
         reason = str(error).strip().split("\n")[0]
-        raise WeightsError(f"the model does not become a graph: {reason}") from error
+        raise NoGraph(f"the model does not become a graph: {reason}") from error
     assert program is not None  # noqa: S101 - without a file to write it gives one
     graph: onnx.ModelProto = program.model_proto
     return graph

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from routers.embedding.protocol import Embedder, FloatArray
 from routers.embedding.text import tokenizable
+from routers.errors import WeightsError
 
 __all__ = ["Pieced", "Pieces", "TokenPieces", "pieces_of", "read_pieces"]
 
@@ -55,13 +56,19 @@ def pieces_of(embedder: Embedder) -> Pieces | None:
 
 
 def read_pieces(folder: Path, *, max_tokens: int) -> Pieces | None:
-    """The pieces of a model's folder, cut where the embedder cuts; None where the folder has no such files."""
+    """The pieces of a model's folder, cut where the embedder cuts; None where the folder has no such files.
+
+    Raises:
+        WeightsError: the files are there, and cannot be read.
+    """
+    if not all((folder / name).is_file() for name in (TOKENIZER, WEIGHTS)):
+        return None
     try:
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         with safe_open(folder / WEIGHTS, framework="np") as weights:
             table = next((name for name in weights.keys() if name.endswith(TABLE)), None)  # noqa: SIM118 - no mapping
-    except Exception:  # noqa: BLE001 - the tokenizer's library raises it bare, for a file that is missing or malformed
-        return None
+    except Exception as error:  # a border: the tokenizer's library raises it bare
+        raise WeightsError(f"{folder} holds a tokenizer or weights that cannot be read ({error})") from error
     return None if table is None else TokenPieces(tokenizer, folder / WEIGHTS, table, max_tokens=max_tokens)
 
 

@@ -1,9 +1,12 @@
 """The measuring of the static tier: that it measures what it says, not how fast it is."""
 
+import anyio
 import numpy as np
 import pytest
 
-from eval.speed.static import bare_mean, bare_static, cascade_ratio
+from eval.speed.service import routed
+from eval.speed.static import bare_mean, bare_static, cascade_ratio, fitted, router_of
+from orchestrator.decision import Chosen
 from routers.classify.static import StaticClassifier
 from routers.embedding import Embedder
 from routers.embedding.load import load_embedder
@@ -37,3 +40,16 @@ def test_the_cascade_is_measured_beside_its_inner_kind(minilm: Embedder) -> None
     assert fast == 0
     assert ratio.figure == "cascade / always linear"
     assert np.isfinite(ratio.ratio)
+
+
+@pytest.mark.anyio
+async def test_both_stages_are_measured_as_the_service_runs_them(minilm: Embedder) -> None:
+    """The query goes to its category, and that to two of so many experts."""
+    categorizer, decide = routed(router_of(fitted(minilm, EXAMPLES)), 50)
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(categorizer.serve)
+            chosen = await decide("boil the egg 3")
+            group.cancel_scope.cancel()
+    assert isinstance(chosen, Chosen)
+    assert (chosen.plan, len(chosen.experts), chosen.reason) == ("single", 2, "category 'boil'")

@@ -133,11 +133,12 @@ def test_model_that_is_no_graph(engine: Engine, runs: bool, tmp_path: Path, monk
         embedder_of(model, identity="x", max_tokens=64, engine=engine, cache=tmp_path)
 
 
-def test_place_that_holds_no_graphs_is_said(tmp_path: Path) -> None:
-    """A file where the folder should be."""
+@pytest.mark.parametrize("engine", ["onnx", "auto"])
+def test_place_that_holds_no_graphs_is_said(engine: Engine, tmp_path: Path) -> None:
+    """A file where the folder should be: no reason for `auto` to go on with other vectors than yesterday's."""
     (tmp_path / "graphs").write_text("not a folder")
     with pytest.raises(WeightsError, match="cannot be used for graphs"):
-        load_embedder("minilm", folder=Path(), engine="onnx", cache=tmp_path / "graphs")
+        load_embedder("minilm", folder=Path(), engine=engine, cache=tmp_path / "graphs")
 
 
 def test_engine_is_read_from_a_fingerprint(exact: Embedder, small: Embedder) -> None:

@@ -1,5 +1,7 @@
 """The static kind: what it learns without an encoder, what it takes, and what its explanation adds up to."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from routers.embedding import Embedder, FloatArray
 from routers.embedding.cached import CachedEmbedder
 from routers.embedding.layered import layered
 from routers.embedding.pieces import TokenPieces, pieces_of, read_pieces
+from routers.errors import WeightsError
 from routers.examples import Example
 from routers.weights import find
 
@@ -76,6 +79,14 @@ def test_pieces_are_cut_where_the_embedder_cuts() -> None:
     assert short is not None
     assert len(short.numbers("word " * 1000)) == len(short.numbers("word " * 8)) == 8
     assert read_pieces(find("minilm").parent, max_tokens=8) is None
+
+
+def test_a_tokenizer_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """Hashed words in its place would be another classifier under the same name."""
+    (tmp_path / "tokenizer.json").write_text("{")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        read_pieces(tmp_path, max_tokens=8)
 
 
 def test_is_right_on_queries_it_has_not_seen(examples: list[Example], minilm: Embedder) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 import pytest
@@ -115,6 +116,26 @@ async def test_a_crowded_queue_loses_and_counts_instead_of_waiting(tmp_path: Pat
             pass
     assert list(read_usage(file).decisions) == ["dec-0", "dec-1", "dec-2"]
     assert (recorder.counts.written, recorder.counts.lost) == (3, 3)
+
+
+async def test_what_fails_unforeseen_is_counted_as_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of our own stops neither the recorder nor the service, and is not passed over in silence."""
+    journal = Journal(tmp_path / "usage.jsonl")
+    write = journal.append
+    recorder = Recorder(journal, content=False)
+
+    def append(_: list[bytes]) -> NoReturn:
+        monkeypatch.setattr(journal, "append", write)
+        raise LookupError("unforeseen")
+
+    monkeypatch.setattr(journal, "append", append)
+    with anyio.fail_after(5):
+        async with recorder.open():
+            recorder.decided(decision("first"))
+            while not recorder.counts.lost:
+                await anyio.lowlevel.checkpoint()
+            recorder.decided(decision("second"))
+    assert (recorder.counts.lost, recorder.counts.written) == (1, 1)
 
 
 async def test_what_waits_is_written_when_the_service_is_cancelled(tmp_path: Path) -> None:
