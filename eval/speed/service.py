@@ -19,7 +19,7 @@ from pathlib import Path
 
 import anyio
 from rich.console import Console
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from eval.speed.ratio import Ratio, ratio_table
 from eval.speed.static import FEW, MANY, fitted, made_up, router_of

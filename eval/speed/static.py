@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 import numpy as np
 from rich.console import Console
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from eval.speed.ratio import Ratio, Times, ratio_table, side_by_side
 from orchestrator.engine import cache_folder

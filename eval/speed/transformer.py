@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from eval.speed.ratio import Ratio, ratio_table, side_by_side
 from orchestrator.batching import Batcher

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from eval.datasets import DataError, Dataset
 from eval.findings import Figures, Findings

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from eval.datasets import DataError, Dataset
 from eval.datasets.problems import did_you_mean
