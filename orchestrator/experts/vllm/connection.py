@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._head_bytes = 0
         self._error: HttpError | None = None
-        self._headed = self._ended = False
+        self._headed = self._ended = self._lasting = False
         self.status = 0
         self.headers: dict[str, str] = {}
         self.used = self.heard = False
@@ -160,13 +160,13 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another exchange may follow: the last one ended well, and neither side wants to close."""
-        return self.open and self._ended and self._parser.should_keep_alive() and not self._pieces
+        return self.open and self._ended and self._lasting and not self._pieces
 
     def send(self, request: bytes) -> None:
         """Begin an exchange; raises Disconnected where the connection has ended."""
         if self._error is not None or self._transport is None:
             raise self._error or Disconnected("the connection is closed")
-        self._headed = self._ended = self.heard = False
+        self._headed = self._ended = self._lasting = self.heard = False
         self._head_bytes = 0
         self.headers = {}
         self._transport.write(request)
@@ -293,6 +293,7 @@ class Connection(asyncio.Protocol):
         """The answer has ended, unless it was one that announces another."""
         if self._headed:
             self._ended = self.used = True
+            self._lasting = self._parser.should_keep_alive()
 
 
 def _expire(waiter: asyncio.Future[None], limit_s: float) -> None:
