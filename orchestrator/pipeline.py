@@ -25,6 +25,8 @@ from orchestrator.types import ChatRequest, Draft, Emit
 
 __all__ = ["Pipeline"]
 
+BYPASSED = Categorized(method="bypass", category=None, took_ms=0.0)
+
 
 class Pipeline:
     """Answers requests. One for the whole service; holds no state of a request."""
@@ -68,7 +70,7 @@ class Pipeline:
         explain: find out what decided the category too, which costs more than deciding.
         """
         if trace.model not in {"auto", "fuse"}:
-            trace.categorized = Categorized(method="bypass", category=None, took_ms=0.0)
+            trace.categorized = BYPASSED
             trace.chosen = self._chooser.bypass(trace.model)
             return trace.chosen
         plans = self._chooser.plans  # those of the artifact that categorizes, should another one take over meanwhile

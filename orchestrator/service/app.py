@@ -13,17 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from orchestrator.config import Config
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.service.chat import CLIENT_CLOSED_REQUEST, chat_completions
+from orchestrator.service.chat import CHAT_PATH, ChatFirst, answer_chat
 from orchestrator.service.errors import error_response, plain_error
 from orchestrator.service.keys import KeyGuard
 from orchestrator.service.openapi import document_chat
 from orchestrator.service.routes import router
+from orchestrator.service.telemetry import Meters, metrics
 
 __all__ = ["create_app"]
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's number for a client that left; nobody sees it."""
 
 log = structlog.get_logger()
 
@@ -35,6 +40,8 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine() as engine:
             app.state.engine = engine
+            app.state.meters = Meters()
+            app.state.meters.watch(engine)
             engine.registry.background.start(engine.registry.start_all)
             yield
 
@@ -42,7 +49,10 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
         title="Expert Orchestrator",
         version=version("expert-orchestrator"),
         lifespan=lifespan,
-        routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])],
+        routes=[
+            Route(CHAT_PATH, _Chat(), methods=["POST"]),
+            Route("/metrics", metrics, methods=["GET"]),
+        ],
     )
     app.include_router(router)
     document_chat(app)
@@ -50,9 +60,17 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(ChatFirst)
     if config.serve.key_list:
         app.add_middleware(KeyGuard, keys=config.serve.key_list)
     return app
+
+
+class _Chat:
+    """The chat route as others are found: by method and path, so that a wrong method is told so."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_chat(scope, receive, send)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
