@@ -49,6 +49,7 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
         title="Expert Orchestrator",
         version=version("expert-orchestrator"),
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours has what routing needs, and costs less
         routes=[
             Route(CHAT_PATH, _Chat(), methods=["POST"]),
             Route("/metrics", metrics, methods=["GET"]),

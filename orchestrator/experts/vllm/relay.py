@@ -11,7 +11,7 @@ from orchestrator.errors import ExpertFailed
 from orchestrator.experts.vllm.client import Answer
 from orchestrator.experts.vllm.faults import Faults, error_message
 from orchestrator.types import Chunk, Draft, Emit
-from orchestrator.wire import Assembled, read_completion, with_model
+from orchestrator.wire import Assembled, Renaming, read_completion
 
 __all__ = ["Relay"]
 
@@ -30,6 +30,7 @@ class Relay:
         self._faults = faults
         self._replica = replica
         self._started = started
+        self._renamed = Renaming(expert)
 
     async def whole(self) -> Draft:
         """The draft of an answer that is not streamed; its completion is the body as it came."""
@@ -64,7 +65,7 @@ class Relay:
 
     def _take(self, data: bytes, assembled: Assembled) -> Chunk:
         self._check_no_error(data)
-        chunk = Chunk(with_model(data, self._expert))
+        chunk = Chunk(self._renamed(data))
         try:
             assembled.add(chunk)
         except ValueError as error:
