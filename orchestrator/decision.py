@@ -66,7 +66,10 @@ class TokenCount(_Value):
 
 
 class Attempt(_Value):
-    """One call of one expert; a retry is an attempt of its own."""
+    """One call of one expert; a retry is an attempt of its own, and so is a call that was not let through.
+
+    queued_ms: the part of `took_ms` in which it waited for a place, see `max_concurrency` of the expert.
+    """
 
     expert: str
     role: Literal["answer", "draft", "verdict", "categorize"]
@@ -76,6 +79,7 @@ class Attempt(_Value):
     tokens: TokenCount | None = None
     cost_usd: float = 0.0
     first_token_ms: float | None = None
+    queued_ms: float = 0.0
     took_ms: float
 
 
