@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from orchestrator import clock
 from orchestrator.config.settings import Budget, Fusion
 from orchestrator.decision import Categorized, Chosen, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
@@ -60,7 +61,7 @@ class Pipeline:
 
         """
         self._chooser.check_model(model)
-        deadline = anyio.current_time() + self.budget.deadline_s
+        deadline = clock.now() + self.budget.deadline_s
         request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality)
         return request, Trace(model=model, query=query_of(request.messages))
 

@@ -65,17 +65,17 @@ class Trace:
     @contextmanager
     def expert_at_work(self) -> Iterator[Stopwatch]:
         """Around each call of an expert; calls side by side count once."""
-        self.expert_begins()
         try:
-            yield Stopwatch()
+            yield self.expert_begins()
         finally:
             self.expert_ends()
 
-    def expert_begins(self) -> None:
+    def expert_begins(self) -> Stopwatch:
         """An expert is being asked from now on, until `expert_ends`."""
         if self._busy == 0:
             self._busy_since_ms = self._watch.ms
         self._busy += 1
+        return Stopwatch()
 
     def expert_ends(self) -> None:
         """The counterpart of `expert_begins`."""
@@ -97,6 +97,8 @@ class Trace:
     def cost_usd(self) -> float:
         """What all attempts cost together, and the calls of the classifier."""
         calls = self.categorized.calls if self.categorized else ()
+        if len(self.attempts) == 1 and not calls:
+            return self.attempts[0].cost_usd
         return sum(attempt.cost_usd for attempt in (*calls, *self.attempts))
 
     @property

@@ -114,6 +114,7 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             log_level="critical",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nothing here asks for the client's address
             timeout_graceful_shutdown=DRAIN_S,
         )
     )

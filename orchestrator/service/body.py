@@ -11,7 +11,16 @@ from starlette.types import Receive, Scope
 
 from orchestrator.errors import InvalidRequest, RequestTooLarge, WrongMediaType
 
-__all__ = ["chat_body", "chat_model", "cost_quality_of", "integer", "json_body", "read_json", "switch", "take_cost_quality"]
+__all__ = [
+    "chat_body",
+    "chat_model",
+    "cost_quality_of",
+    "integer",
+    "json_body",
+    "read_json",
+    "switch",
+    "take_cost_quality",
+]
 
 DEFAULT_MODEL = "auto"
 

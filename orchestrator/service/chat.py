@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import structlog
+from starlette.datastructures import State
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
 from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality
-from orchestrator.service.errors import error_response
+from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
-from orchestrator.service.streaming import EventStream, Hangup, send_json
+from orchestrator.service.streaming import EventStream, Hangup
 from orchestrator.service.telemetry import Meters
 from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
@@ -26,58 +27,61 @@ log = structlog.get_logger()
 
 
 class ChatFirst:
-    """Answers chat requests before anything looks for their route; all else goes on to the application."""
+    """Answers chat requests before anything looks for their route; all else goes on to the application.
 
-    def __init__(self, app: ASGIApp) -> None:
+    state: the application's, which has the engine once it runs.
+    """
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
         self._app = app
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == CHAT_PATH and scope["method"] == "POST":
-            await answer_chat(scope, receive, send)
+            await answer_chat(self._state, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-async def answer_chat(scope: Scope, receive: Receive, send: Send) -> None:
+async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) -> None:
     """Route, ask and answer one chat request, streaming if it says so."""
-    state = scope["app"].state
     engine: Engine = state.engine
+    trace: Trace | None = None
     try:
         body = chat_body(await read_json(scope, receive, limit=engine.config.serve.max_body_bytes))
         cost_quality = take_cost_quality(body)
         request, trace = engine.pipeline.request(body, model=chat_model(body), cost_quality=cost_quality)
+        out = EventStream(send, trace)
+        with Hangup(receive):
+            await _answer(engine, request, trace, out)
     except ClientDisconnect:
         return
     except OrchestratorError as error:
-        await error_response(error)(scope, receive, send)
+        await error_response(error, decision_headers(trace) if trace else None)(scope, receive, send)
+    except Exception:  # supervised border
+        # A defect of ours: logged with its trace, told to the client without.
+        log.exception("bug", path=CHAT_PATH)
+        if out.begun:
+            raise
+        await plain_error(500, BUG)(scope, receive, send)
+    finally:
+        if trace is not None:
+            _note(engine, state.meters, trace)
+
+
+async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: EventStream) -> None:
+    if not request.stream:
+        draft = await engine.pipeline.answer(request, nowhere, trace)
+        await out.whole(completion(draft, model=draft.expert))
         return
     try:
-        with Hangup(receive):
-            if request.stream:
-                await _streamed(engine, request, trace, send)
-            else:
-                await send_json(send, await _whole(engine, request, trace), trace)
+        await engine.pipeline.answer(request, out, trace)
     except OrchestratorError as error:
-        await error_response(error, decision_headers(trace))(scope, receive, send)
-    finally:
-        _note(engine, state.meters, trace)
-
-
-async def _whole(engine: Engine, request: ChatRequest, trace: Trace) -> bytes:
-    draft = await engine.pipeline.answer(request, nowhere, trace)
-    return completion(draft, model=draft.expert)
-
-
-async def _streamed(engine: Engine, request: ChatRequest, trace: Trace, send: Send) -> None:
-    events = EventStream(send, trace)
-    try:
-        await engine.pipeline.answer(request, events, trace)
-    except OrchestratorError as error:
-        if not events.begun:
+        if not out.begun:
             raise
-        await events.fail(error)
+        await out.fail(error)
     else:
-        await events.end()
+        await out.end()
 
 
 def _note(engine: Engine, meters: Meters, trace: Trace) -> None:

@@ -18,7 +18,7 @@ from orchestrator.service.headers import decision_headers
 from orchestrator.trace import Trace
 from orchestrator.types import Chunk
 
-__all__ = ["EventStream", "Hangup", "send_json"]
+__all__ = ["EventStream", "Hangup"]
 
 LOOK_AFTER_S = 0.02
 """An answer that is out by then needs nobody to look whether its client is still there."""
@@ -74,19 +74,10 @@ class Hangup:
             self._task.cancel()
 
 
-async def send_json(send: Send, body: bytes, trace: Trace) -> None:
-    """A whole answer with status 200 and the headers of its decision."""
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        *_encoded(trace),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 class EventStream:
-    """An `emit` that sends each chunk as an event; status and headers go out with the first.
+    """The answer to one request: an `emit` that sends each chunk as an event, or one whole body.
+
+    Status and headers of a stream go out with its first chunk.
 
     Only then is it known who answers, and an error that comes before is an ordinary error response.
     """
@@ -102,6 +93,14 @@ class EventStream:
         if not self.begun:
             await self._begin()
         await self._send({"type": "http.response.body", "body": _event(chunk.raw), "more_body": True})
+
+    async def whole(self, body: bytes) -> None:
+        """An answer that is not streamed."""
+        self.begun = True
+        length = (b"content-length", b"%d" % len(body))
+        headers = [(b"content-type", b"application/json"), length, *_encoded(self._trace)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def end(self) -> None:
         """The end of an answer that is whole."""
@@ -120,7 +119,7 @@ class EventStream:
 
 
 def _encoded(trace: Trace) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in decision_headers(trace).items()]
+    return [(name.encode(), value.encode("latin-1")) for name, value in decision_headers(trace).items()]
 
 
 def _event(raw: bytes) -> bytes:

@@ -83,9 +83,9 @@ class Meters:
         self._attempts_of(attempt.expert, attempt.outcome).inc()
         if attempt.first_token_ms is not None:
             self._first_of(attempt.expert).observe(attempt.first_token_ms / 1000)
-        if attempt.tokens is not None:
-            self._tokens_of(attempt.expert, "input").inc(attempt.tokens.input)
-            self._tokens_of(attempt.expert, "output").inc(attempt.tokens.output)
+        if (tokens := attempt.tokens) is not None and tokens.input + tokens.output:
+            self._tokens_of(attempt.expert, "input").inc(tokens.input)
+            self._tokens_of(attempt.expert, "output").inc(tokens.output)
         if attempt.cost_usd:
             self._cost_of(attempt.expert).inc(attempt.cost_usd)
 

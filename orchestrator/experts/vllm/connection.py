@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection to a model server: a request goes out, its answer comes in pieces. Knows no expert.
 
-The parser is httptools (llhttp, which uvicorn serves with); sockets and TLS are the event loop's. A general client costs
-several times the rest of a request (see docs/performance.md), and most of what it does, no request here needs: cookies,
-redirects, proxies, decompression, forms.
+The parser is httptools (llhttp, which uvicorn serves with); sockets and TLS are the event loop's. A general client
+costs more than all the rest of a request (docs/performance.md), for what no request here needs: cookies, redirects,
+proxies, decompression, forms.
 """
 
 from __future__ import annotations
@@ -317,4 +317,3 @@ class Connection(asyncio.Protocol):
         if self._headed:
             self._ended = self.used = True
             self._lasting = self._parser.should_keep_alive()
-

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import anyio
 import orjson
 
+from orchestrator import clock
 from orchestrator.errors import ExpertFailed
 from orchestrator.experts.vllm.client import Answer
 from orchestrator.experts.vllm.faults import Faults, error_message
@@ -45,7 +45,7 @@ class Relay:
             text=text,
             finish_reason=finish_reason,
             usage=usage,
-            total_s=anyio.current_time() - self._started,
+            total_s=clock.now() - self._started,
             completion=body,
             replica=self._replica,
         )
@@ -60,7 +60,7 @@ class Relay:
                     await self._answer.finish()
                     return self._sum_up(assembled, first_at)
                 chunk = self._take(data, assembled)
-                first_at = anyio.current_time() if first_at is None else first_at
+                first_at = clock.now() if first_at is None else first_at
                 await emit(chunk)
 
     def _take(self, data: bytes, assembled: Assembled) -> Chunk:
@@ -87,7 +87,7 @@ class Relay:
             text=assembled.text,
             finish_reason=assembled.finish_reason or "stop",
             usage=assembled.usage,
-            total_s=anyio.current_time() - self._started,
+            total_s=clock.now() - self._started,
             first_token_s=None if first_at is None else first_at - self._started,
             replica=self._replica,
         )
