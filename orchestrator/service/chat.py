@@ -13,6 +13,7 @@ from orchestrator.pipeline import Pipeline
 from orchestrator.service.body import chat_body, chat_model, json_body, take_cost_quality
 from orchestrator.service.errors import error_response
 from orchestrator.service.headers import decision_headers
+from orchestrator.service.session import session_of
 from orchestrator.service.streaming import ClientLeft, EventStream, answer_events, unless_client_leaves
 from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
@@ -31,7 +32,8 @@ async def chat_completions(http: Request) -> Response:
     engine: Engine = http.app.state.engine
     body = chat_body(await json_body(http, limit=engine.config.serve.max_body_bytes))
     cost_quality = take_cost_quality(body)
-    request, trace = engine.pipeline.request(body, model=chat_model(body), cost_quality=cost_quality)
+    session = session_of(http.scope, body)
+    request, trace = engine.pipeline.request(body, model=chat_model(body), cost_quality=cost_quality, session=session)
     if request.stream:
         return _Streamed(engine, request, trace)
     return await _whole(engine, request, trace, http)
