@@ -1,4 +1,5 @@
 """The breaker of one server, over all sequences of what may happen to it."""
+# ruff: noqa: S311 - seeded, so that a run repeats
 
 from random import Random
 

@@ -1,4 +1,5 @@
 """What is known of one server, and what a request's stay teaches about it."""
+# ruff: noqa: S311 - seeded, so that a run repeats
 
 from random import Random
 
