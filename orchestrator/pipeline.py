@@ -50,11 +50,11 @@ class Pipeline:
         self.budget = budget
 
     def request(
-        self, body: Mapping[str, Any], *, model: str, cost_quality: float | None = None
+        self, body: Mapping[str, Any], *, model: str, cost_quality: float | None = None, session: str | None = None
     ) -> tuple[ChatRequest, Trace]:
         """A checked body on its way in: its deadline starts now.
 
-        cost_quality: 0 to 1, see `ChatRequest`.
+        cost_quality, session: see `ChatRequest`.
 
         Raises:
             UnknownModel: before anything else is done.
@@ -62,7 +62,7 @@ class Pipeline:
         """
         self._chooser.check_model(model)
         deadline = clock.now() + self.budget.deadline_s
-        request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality)
+        request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality, session=session)
         return request, Trace(model=model, query=query_of(request.messages))
 
     async def route(self, request: ChatRequest, trace: Trace, *, explain: bool = False) -> Chosen:

@@ -12,6 +12,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
+from orchestrator.service.session import session_of
 from orchestrator.service.streaming import EventStream, Hangup
 from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
@@ -49,7 +50,9 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
     try:
         body = chat_body(await read_json(scope, receive, limit=engine.config.serve.max_body_bytes))
         cost_quality = take_cost_quality(body)
-        request, trace = engine.pipeline.request(body, model=chat_model(body), cost_quality=cost_quality)
+        request, trace = engine.pipeline.request(
+            body, model=chat_model(body), cost_quality=cost_quality, session=session_of(scope, body)
+        )
         out = EventStream(send, trace)
         with Hangup(receive, request.deadline) as hangup:
             await _answer(engine, request, trace, out)
