@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from orchestrator import clock
 from orchestrator.config.settings import Budget, Fusion
 from orchestrator.decision import Categorized, Chosen, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
@@ -24,6 +25,8 @@ from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft, Emit
 
 __all__ = ["Pipeline"]
+
+BYPASSED = Categorized(method="bypass", category=None, took_ms=0.0)
 
 
 class Pipeline:
@@ -58,7 +61,7 @@ class Pipeline:
 
         """
         self._chooser.check_model(model)
-        deadline = anyio.current_time() + self.budget.deadline_s
+        deadline = clock.now() + self.budget.deadline_s
         request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality)
         return request, Trace(model=model, query=query_of(request.messages))
 
@@ -68,7 +71,7 @@ class Pipeline:
         explain: find out what decided the category too, which costs more than deciding.
         """
         if trace.model not in {"auto", "fuse"}:
-            trace.categorized = Categorized(method="bypass", category=None, took_ms=0.0)
+            trace.categorized = BYPASSED
             trace.chosen = self._chooser.bypass(trace.model)
             return trace.chosen
         plans = self._chooser.plans  # those of the artifact that categorizes, should another one take over meanwhile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import anyio
+from orchestrator import clock
 
 __all__ = ["Breaker"]
 
@@ -45,13 +45,13 @@ class Breaker:
         """Seconds until it lets a call through, as it stands; 0 when it does now."""
         if self._trial_at is None or self._room:
             return 0.0
-        return max(0.0, self._trial_at - anyio.current_time())
+        return max(0.0, self._trial_at - clock.now())
 
     def allows(self) -> bool:
         """Whether to make the call; where it is not closed, a call that it allows is a trial."""
         if self._trial_at is None:
             return True
-        now = anyio.current_time()
+        now = clock.now()
         if now >= self._trial_at:
             self._half_open, self._on_trial = True, 0
             self._trial_at = now + self._open_s
@@ -80,7 +80,7 @@ class Breaker:
         elif self._in_a_row < self._limit:
             return
         self._half_open = False
-        self._trial_at = anyio.current_time() + max(self._open_s, rest_s)
+        self._trial_at = clock.now() + max(self._open_s, rest_s)
         self.period += 1
 
     def left(self, *, since: int) -> None:
@@ -91,7 +91,7 @@ class Breaker:
     def make_due(self) -> None:
         """Let the next call be a trial: something else says that the thing is back."""
         if self._trial_at is not None:
-            self._trial_at = min(self._trial_at, anyio.current_time())
+            self._trial_at = min(self._trial_at, clock.now())
 
     @property
     def _room(self) -> bool:

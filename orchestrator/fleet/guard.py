@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-import anyio
-
+from orchestrator import clock
 from orchestrator.config.settings import ExpertSettings
 from orchestrator.errors import ExpertError, ExpertMisconfigured, ExpertSuspended, ExpertTimeout
 from orchestrator.experts.protocol import Condition, Expert
@@ -95,7 +94,7 @@ class Guard:
 
     def ended(self, visit: Visit, error: BaseException | None) -> None:
         """Take note of what became of a call; called by the visit."""
-        now = anyio.current_time()
+        now = clock.now()
         self.running -= 1
         if self.places is not None:
             self.places.free(held_s=now - visit.at)
@@ -142,7 +141,7 @@ class Visit:
     def __init__(self, guard: Guard, until: float, queued_s: float) -> None:
         self._guard = guard
         self.queued_s = queued_s
-        self.at = anyio.current_time()
+        self.at = clock.now()
         self.until = until
         self.begun = False
         self.since = guard.breaker.period

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 
+from orchestrator import clock
 from orchestrator.errors import ExpertBusy
 
 __all__ = ["Places"]
@@ -62,7 +63,7 @@ class Places:
     async def _wait(self, until: float) -> float:
         if self.waiting >= self._queue:
             raise self._busy(f"and {self.waiting} calls wait")
-        came_at = anyio.current_time()
+        came_at = clock.now()
         limit_s = self._limit_s(until - came_at)
         expected_s = self.expected_wait_s() or 0.0
         if expected_s > limit_s:
@@ -71,7 +72,7 @@ class Places:
         try:
             with anyio.move_on_after(limit_s):
                 await self._free.acquire()
-                return anyio.current_time() - came_at
+                return clock.now() - came_at
         finally:
             self.waiting -= 1
         raise self._busy(f"and none became free within {limit_s:.1f} s")

@@ -104,6 +104,8 @@ class Registry(Mapping[str, Expert]):
             ExpertUnavailable: it cannot be built at all (a package that its kind needs is missing, say).
 
         """
+        if expert_id in self._started:  # and those it refers to before it
+            return
         for needed in self._with_references(expert_id):
             if needed not in self._experts:
                 await self._build(needed)

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from orchestrator import errors
 
-__all__ = ["STATUS", "error_body", "error_response", "plain_error", "status_of"]
+__all__ = ["BUG", "STATUS", "error_body", "error_response", "plain_error", "status_of"]
 
+BUG = "Internal error; the service's log has the details."
 STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.InvalidRequest: 400,
     errors.NotAuthorized: 401,

@@ -6,10 +6,10 @@ import math
 from types import FrameType
 from typing import Any
 
-import anyio
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from orchestrator import clock
 from orchestrator.config.settings import Serve
 from orchestrator.service.errors import plain_error
 from orchestrator.service.intake import Connection, IntakeConfig
@@ -36,6 +36,7 @@ def server_of(app: ASGIApp, settings: Serve, **options: Any) -> Server:
             timeout_graceful_shutdown=CUT_S,
             ws="none",
             log_config=None,
+            proxy_headers=False,  # nothing here asks for the client's address
             **options,
         ),
         drain_s=settings.drain_s,
@@ -69,12 +70,12 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Do what uvicorn does ten times a second, and what is ours; whether to stop now."""
         if self._told and math.isinf(self._until):
-            self._until = anyio.current_time() + self._drain_s
+            self._until = clock.now() + self._drain_s
             self._turn_away()
         if counter % LOOK_EVERY_TICKS == 0:
             self._expire()
         stop = await super().on_tick(counter)
-        return stop or (self._told and (not self.server_state.tasks or anyio.current_time() >= self._until))
+        return stop or (self._told and (not self.server_state.tasks or clock.now() >= self._until))
 
     def _turn_away(self) -> None:
         """New requests get another application, on connections that are there and on those that come."""
@@ -84,7 +85,7 @@ class Server(uvicorn.Server):
             connection.app = closing
 
     def _expire(self) -> None:
-        now = anyio.current_time()
+        now = clock.now()
         for connection in self._connections():
             connection.expire(now)
 

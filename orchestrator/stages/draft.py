@@ -11,10 +11,11 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 
+from orchestrator import clock
 from orchestrator.config.settings import Cost
 from orchestrator.decision import Attempt, Failure, TokenCount
 from orchestrator.errors import ExpertError, ExpertTimeout, NoExpertLeft
@@ -156,8 +157,11 @@ class Drafting:
         self, share: float, expert: str, request: ChatRequest, relay: Relay, trace: Trace, *, role: Role
     ) -> Draft:
         """Ask, and give up when nothing has come within this share of the time left."""
+        if share == 1:
+            relay.patience = None
+            return await self._ask(expert, request, relay, trace, role=role)
         limit_s = request.left_s * share
-        with anyio.move_on_after(limit_s if share < 1 else None) as relay.patience:
+        with anyio.move_on_after(limit_s) as relay.patience:
             return await self._ask(expert, request, relay, trace, role=role)
         raise ExpertTimeout(expert, f"no answer within {limit_s:.1f} s, so that another can still give one")
 
@@ -173,7 +177,7 @@ class Drafting:
             except ExpertError as error:
                 calls += 1
                 pause_s = self._pause_s(error, expert, calls)
-                in_time = anyio.current_time() + pause_s < relay.until(request)
+                in_time = clock.now() + pause_s < relay.until(request)
                 if relay.begun or not in_time or not retries.take():
                     raise
             await anyio.sleep(pause_s)
@@ -188,14 +192,16 @@ class Drafting:
         return asked_s + self._jitter() * min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (calls - 1))
 
     async def _once(self, expert: str, request: ChatRequest, relay: Relay, trace: Trace, role: Role) -> Draft:
-        with trace.expert_at_work() as relay.watch:
-            if role != "draft":
-                trace.expert = expert  # so that a stream's headers name who is answering
-            try:
-                return await call(self._registry, expert, request, relay, role=role, attempts=trace.attempts)
-            except ExpertError:
-                trace.expert = None
-                raise
+        relay.watch = trace.expert_begins()
+        if role != "draft":
+            trace.expert = expert  # so that a stream's headers name who is answering
+        try:
+            return await call(self._registry, expert, request, relay, role=role, attempts=trace.attempts)
+        except ExpertError:
+            trace.expert = None
+            raise
+        finally:
+            trace.expert_ends()
 
 
 async def call(
@@ -207,27 +213,33 @@ async def call(
         ExpertError: it did not answer, or was not asked.
 
     """
-    relay.visit = None
-    seen = Attempt(expert=expert, role=role, outcome="cancelled", took_ms=0)
+    relay.visit = draft = failure = None
     try:
         relay.visit = await registry.guard(expert).enter(relay.until(request))
         with relay.visit:
             draft = await registry[expert].draft(request, relay)
-        seen = _answered(seen, draft, registry.settings(expert).cost)
     except ExpertError as error:
         failure = Failure(kind=type(error).__name__, message=str(error))
-        seen = seen.model_copy(update={"outcome": "failed", "failure": failure})
         raise
     finally:
         took_ms = relay.watch.ms
-        queued_ms = took_ms if relay.visit is None else round(relay.visit.queued_s * 1000, 3)
-        times = {"first_token_ms": relay.first_ms, "queued_ms": queued_ms, "took_ms": took_ms}
-        attempts.append(seen.model_copy(update=times))
+        attempts.append(
+            Attempt(
+                expert=expert,
+                role=role,
+                outcome="answered" if draft is not None else "failed" if failure is not None else "cancelled",
+                failure=failure,
+                first_token_ms=relay.first_ms,
+                queued_ms=took_ms if relay.visit is None else round(relay.visit.queued_s * 1000, 3),
+                took_ms=took_ms,
+                **(_of(draft, registry.settings(expert).cost) if draft is not None else {}),
+            )
+        )
     return draft
 
 
-def _answered(seen: Attempt, draft: Draft, cost: Cost) -> Attempt:
-    """The attempt once its draft is there, with tokens and price."""
+def _of(draft: Draft, cost: Cost) -> dict[str, Any]:
+    """What an attempt says of its draft: who gave it, tokens and price."""
     tokens = TokenCount(input=draft.usage.input_tokens, output=draft.usage.output_tokens)
     usd = cost.usd(input_tokens=tokens.input, output_tokens=tokens.output)
-    return seen.model_copy(update={"outcome": "answered", "replica": draft.replica, "tokens": tokens, "cost_usd": usd})
+    return {"replica": draft.replica, "tokens": tokens, "cost_usd": usd}

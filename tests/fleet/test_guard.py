@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import clock
 from orchestrator.config.settings import ExpertSettings
 from orchestrator.errors import (
     ExpertBusy,
@@ -100,7 +101,7 @@ async def test_a_call_that_its_deadline_ended(
 ) -> None:
     """Counts where the expert had a fair share of the time and had not begun, whoever notices first."""
     now = [100.0]
-    monkeypatch.setattr("orchestrator.fleet.guard.anyio.current_time", lambda: now[0])
+    monkeypatch.setattr(clock, "now", lambda: now[0])
     one = guard()
     for _ in range(FAILURES):
         visit = await one.enter(now[0] + given_s)

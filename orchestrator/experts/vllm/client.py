@@ -1,15 +1,26 @@
-"""The experts' HTTP client: one pool of connections for the process, and one call to one server. No retries here."""
+"""The experts' HTTP client: one pool of connections for the process, and one call to one server. No retries here.
+
+But one: a connection that served before may be closed by the server just when the next request goes out. If it ends
+without a byte of an answer, the request goes out once more on a new connection.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-
-import aiohttp
-import anyio
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
 
 from orchestrator.errors import ExpertCut, ExpertFailed
+from orchestrator.experts.vllm.connection import (
+    Connection,
+    Disconnected,
+    HttpError,
+    Origin,
+    connect,
+    request_head,
+)
 from orchestrator.experts.vllm.faults import Faults
 from orchestrator.experts.vllm.sse import EventSplitter, EventTooLong
 
@@ -20,123 +31,219 @@ _MAX_ERROR_BYTES = 64 * 1024
 # Below the 5 s after which uvicorn, which serves vLLM, closes an idle connection: a POST on one that is just being
 # closed would fail.
 _KEEP_ALIVE_S = 4.0
-_CLOSE_S = 2.0
 _END_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where one request goes.
+    """Where requests of one expert go on one server; made once, used for many.
 
     url: of the API, with its path. headers: beside those of every request.
-    connect_timeout_s: most seconds to reach the server. read_timeout_s: most seconds between two reads of its answer.
+    connect_timeout_s: most seconds to reach the server. first_token_timeout_s: most seconds until its answer begins.
+    read_timeout_s: most seconds between two pieces of it. The whole answer's time is the request's deadline.
     """
 
     url: str
     headers: Mapping[str, str]
     connect_timeout_s: float
     read_timeout_s: float
+    first_token_timeout_s: float | None = None
     faults: Faults
+    origin: Origin = field(init=False)
+    head: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", Origin.of(self.url))
+        object.__setattr__(self, "head", request_head(self.url, dict(self.headers)))
 
     @property
-    def timeout(self) -> aiohttp.ClientTimeout:
-        """No total: the whole answer's time is the request's deadline."""
-        return aiohttp.ClientTimeout(total=None, sock_connect=self.connect_timeout_s, sock_read=self.read_timeout_s)
+    def begin_timeout_s(self) -> float:
+        """Most seconds until an answer begins."""
+        return self.read_timeout_s if self.first_token_timeout_s is None else self.first_token_timeout_s
 
 
 class Pool:
-    """The client session that all vllm experts of the process share: opened by the first user, closed by the last.
+    """The connections that all vllm experts of the process share; idle ones are closed when its last user leaves.
 
     Experts in service hold it for as long as they live, so that connections outlive single requests.
     """
 
     def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
+        self._idle: dict[Origin, list[Connection]] = {}
         self._users = 0
 
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """The session, which stays open at least as long as the block."""
-        if self._session is None:
-            self._session = _new_session()
-        session = self._session
-        self._users += 1
+    @property
+    def idle(self) -> int:
+        """Connections that are open and at nobody's disposal but the next request's."""
+        return sum(connection.open for kept in self._idle.values() for connection in kept)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Connections stay open at least as long as the block."""
+        self.hold()
         try:
-            yield session
+            yield
         finally:
-            self._users -= 1
-            if self._users == 0:
-                self._session = None
-                with anyio.move_on_after(_CLOSE_S, shield=True):
-                    await session.close()
+            self.release()
+
+    def hold(self) -> None:
+        """Begin to use it; `release` ends that."""
+        self._users += 1
+
+    def release(self) -> None:
+        """The counterpart of `hold`."""
+        self._users -= 1
+        if self._users == 0:
+            for idle in self._idle.values():
+                for connection in idle:
+                    connection.close()
+            self._idle.clear()
+
+    async def take(self, origin: Origin, limit_s: float, *, new: bool = False) -> Connection:
+        """A connection for one exchange; `give` it back.
+
+        new: not one that served before.
+
+        Raises:
+            HttpError: there is none to be had.
+        """
+        idle = self._idle.get(origin)
+        now = asyncio.get_running_loop().time()
+        while idle and not new:
+            connection = idle.pop()  # the one used last is the likeliest to be alive
+            if connection.reusable and now - connection.idle_since < _KEEP_ALIVE_S:
+                return connection
+            connection.close()
+        return await connect(origin, limit_s)
+
+    def give(self, origin: Origin, connection: Connection) -> None:
+        """Take back a connection; closes one that cannot serve again."""
+        if self._users == 0 or not connection.reusable:
+            connection.close()
+            return
+        now = connection.idle_since = asyncio.get_running_loop().time()
+        idle = self._idle.setdefault(origin, [])
+        while idle and not (idle[0].open and now - idle[0].idle_since < _KEEP_ALIVE_S):
+            idle.pop(0).close()
+        idle.append(connection)
 
 
-def _new_session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity", "Content-Type": "application/json"},
-    )
-
-
-@asynccontextmanager
-async def ask(session: aiohttp.ClientSession, target: Target, body: bytes) -> AsyncIterator[Answer]:
+class ask:  # noqa: N801 - used like a function
     """Post a body; inside the block its answer, of status 200, can be read. Leaving early closes the connection.
 
     Raises:
         ExpertError: no answer, or one with another status.
     """
-    with target.faults.asking():
-        response = await session.post(
-            target.url, data=body, headers=target.headers, timeout=target.timeout, allow_redirects=False
-        )
-    async with response:
-        answer = Answer(response, target.faults)
-        if response.status != 200:  # noqa: PLR2004 - HTTP's OK
-            raise target.faults.status(response.status, response.headers, await answer.beginning(_MAX_ERROR_BYTES))
-        yield answer
+
+    __slots__ = ("_body", "_connection", "_pool", "_target")
+
+    def __init__(self, pool: Pool, target: Target, body: bytes) -> None:
+        self._pool = pool
+        self._target = target
+        self._body = body
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Answer:
+        target = self._target
+        try:
+            connection = await self._begun()
+            answer = Answer(connection, target)
+            if connection.status == 200:  # noqa: PLR2004 - HTTP's OK
+                return answer
+            text = await answer.beginning(_MAX_ERROR_BYTES)
+        except BaseException:
+            self._leave()
+            raise
+        self._leave()
+        raise target.faults.status(connection.status, connection.headers, text)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    async def _begun(self) -> Connection:
+        """A connection on which the answer to the request has begun."""
+        target, new = self._target, False
+        request = b"%b%d\r\n\r\n%b" % (target.head, len(self._body), self._body)
+        while True:
+            connection = None
+            try:
+                connection = await self._pool.take(target.origin, target.connect_timeout_s, new=new)
+                self._connection = connection
+                connection.send(request)
+                await connection.head(target.begin_timeout_s)
+            except Disconnected as error:
+                if connection is None or not connection.used or connection.heard:
+                    raise target.faults.asking(error) from error
+                new = True
+                self._leave()
+            except HttpError as error:
+                raise target.faults.asking(error) from error
+            else:
+                return connection
+
+    def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.give(self._target.origin, connection)
 
 
 class Answer:
     """The body of one answer, read as a whole or as a stream of events."""
 
-    def __init__(self, response: aiohttp.ClientResponse, faults: Faults) -> None:
-        self._response = response
-        self._faults = faults
+    __slots__ = ("_connection", "_limit_s", "_splitter", "_target")
+
+    def __init__(self, connection: Connection, target: Target) -> None:
+        self._connection = connection
+        self._target = target
+        self._limit_s = target.begin_timeout_s  # a stream's headers come before the model has begun
         self._splitter = EventSplitter()
+
+    async def _read(self) -> bytes:
+        try:
+            piece = await self._connection.read(self._limit_s)
+        except HttpError as error:
+            raise self._target.faults.reading(error) from error
+        self._limit_s = self._target.read_timeout_s
+        return piece
 
     async def beginning(self, limit: int) -> bytes:
         """At least the first `limit` bytes if there are that many."""
-        read = bytearray()
-        with self._faults.reading():
-            async for piece in self._response.content.iter_any():
-                read += piece
-                if len(read) > limit:
-                    break
-        return bytes(read)
+        read = await self._read()
+        while len(read) <= limit and (piece := await self._read()):
+            read += piece
+        return read
 
     async def whole(self) -> bytes:
         """The whole body; raises ExpertFailed where it has more than `MAX_ANSWER_BYTES`."""
-        body = await self.beginning(MAX_ANSWER_BYTES)
-        if len(body) > MAX_ANSWER_BYTES:
-            raise self._faults.make(ExpertFailed, f"the answer has more than {MAX_ANSWER_BYTES} bytes")
-        return body
+        pieces, size = [], 0
+        while piece := await self._read():
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER_BYTES:
+                raise self._target.faults.make(ExpertFailed, f"the answer has more than {MAX_ANSWER_BYTES} bytes")
+        return b"".join(pieces)
 
     async def events(self) -> list[bytes]:
         """The data of the next events, at least one; raises ExpertCut where the stream ended instead."""
         while True:
-            with self._faults.reading():
-                piece = await self._response.content.readany()
+            piece = await self._read()
             if not piece:
-                raise self._faults.make(ExpertCut, "the stream ended without [DONE]")
+                raise self._target.faults.make(ExpertCut, "the stream ended without [DONE]")
             try:
                 events = self._splitter.feed(piece)
             except EventTooLong as error:
-                raise self._faults.make(ExpertFailed, str(error)) from error
+                raise self._target.faults.make(ExpertFailed, str(error)) from error
             if events:
                 return events
 
     async def finish(self) -> None:
         """Read on to the end, which follows `[DONE]` at once, so that the connection can serve again."""
-        with anyio.move_on_after(_END_S), suppress(aiohttp.ClientError, OSError):
-            await self._response.content.readany()
+        if self._connection.ended:
+            return
+        try:
+            while await self._connection.read(_END_S):
+                pass
+        except HttpError:
+            return

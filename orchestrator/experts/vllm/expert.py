@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import anyio
 import orjson
-from aiohttp import ClientSession
 from anyio.abc import TaskStatus
 
 from orchestrator.config.kinds import VllmSettings
@@ -53,7 +52,7 @@ class VllmExpert:
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Keep connections open and probe the servers; an adapter leaves the probing to its base."""
-        async with self._pool.session():
+        with self._pool.held():
             if self.settings.base is not None:
                 task_status.started()
                 await anyio.sleep_forever()
@@ -67,8 +66,8 @@ class VllmExpert:
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         started = anyio.current_time()
         with anyio.move_on_after(request.left_s):
-            async with self._pool.session() as session:
-                return await self._from_any(session, request, emit, started=started)
+            with self._pool.held():
+                return await self._from_any(request, emit, started=started)
         raise ExpertTimeout(self.id, "no whole answer before the deadline")
 
     def home(self) -> VllmExpert:
@@ -80,7 +79,7 @@ class VllmExpert:
             raise ExpertUnavailable(self.id, f"its base {self.settings.base!r} is no expert of the kind vllm")
         return base.home()
 
-    async def _from_any(self, session: ClientSession, request: ChatRequest, emit: Emit, *, started: float) -> Draft:
+    async def _from_any(self, request: ChatRequest, emit: Emit, *, started: float) -> Draft:
         """The draft of the first server that is there, each asked at most once.
 
         Only a server that is not there is replaced, which shows before the first byte of an answer.
@@ -91,7 +90,7 @@ class VllmExpert:
             try:
                 with replica.busy():
                     target = self._target(replica)
-                    async with ask(session, target, self._body(request)) as answer:
+                    async with ask(self._pool, target, self._body(request)) as answer:
                         replicas.answered(replica)
                         relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
                         return await relay.streamed(emit) if request.stream else await relay.whole()

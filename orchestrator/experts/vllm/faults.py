@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
-import aiohttp
 import orjson
 from pydantic import SecretStr
 
@@ -23,22 +21,29 @@ from orchestrator.errors import (
     ExpertTimeout,
     ExpertUnavailable,
 )
+from orchestrator.experts.vllm.connection import (
+    ConnectFailed,
+    ConnectTimeout,
+    Disconnected,
+    HttpError,
+    Malformed,
+    ReadTimeout,
+)
 
 __all__ = ["Faults", "error_message", "retry_after_s"]
 
-# Narrowest first: a timeout is an OSError, and so are most of aiohttp's connection errors. A server that cannot be
-# connected to in time is not there, however slowly it says so; that one may be replaced by another replica.
-_WHILE_ASKING: tuple[tuple[type[Exception], type[ExpertError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, ExpertUnavailable),
-    (TimeoutError, ExpertTimeout),
-    (aiohttp.ClientConnectionError, ExpertUnavailable),
-    (OSError, ExpertUnavailable),
-    (aiohttp.ClientError, ExpertFailed),
+# A server that cannot be connected to in time is not there, however slowly it says so: another replica may be.
+_WHILE_ASKING: Mapping[type[HttpError], type[ExpertError]] = MappingProxyType(
+    {
+        ConnectFailed: ExpertUnavailable,
+        ConnectTimeout: ExpertUnavailable,
+        Disconnected: ExpertUnavailable,
+        ReadTimeout: ExpertTimeout,
+        Malformed: ExpertFailed,
+    }
 )
-_WHILE_READING: tuple[tuple[type[Exception], type[ExpertError]], ...] = (
-    (TimeoutError, ExpertTimeout),
-    (OSError, ExpertCut),
-    (aiohttp.ClientError, ExpertCut),
+_WHILE_READING: Mapping[type[HttpError], type[ExpertError]] = MappingProxyType(
+    {Disconnected: ExpertCut, ReadTimeout: ExpertTimeout, Malformed: ExpertCut}
 )
 _STATUS: Mapping[int, type[ExpertError]] = MappingProxyType(
     {408: ExpertTimeout, 429: ExpertOverloaded, 503: ExpertOverloaded, 504: ExpertTimeout}
@@ -59,17 +64,13 @@ class Faults:
         self._server = server
         self._api_key = api_key
 
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Maps what may happen until the answer begins."""
-        with self._mapped(_WHILE_ASKING):
-            yield
+    def asking(self, error: HttpError) -> ExpertError:
+        """The error for what happened before the answer began."""
+        return self.make(_WHILE_ASKING.get(type(error), ExpertFailed), str(error))
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Maps what may happen while the answer is being read."""
-        with self._mapped(_WHILE_READING):
-            yield
+    def reading(self, error: HttpError) -> ExpertError:
+        """The error for what happened while the answer was being read."""
+        return self.make(_WHILE_READING.get(type(error), ExpertCut), str(error))
 
     def status(self, status: int, headers: Mapping[str, str], body: bytes) -> ExpertError:
         """The error for an answer whose status is not 200."""
@@ -81,7 +82,7 @@ class Faults:
         if status == _UNKNOWN_MODEL:
             return self.make(ExpertMisconfigured, f"status {status}: {_message_of(body)}; check model and replicas")
         kind = _STATUS.get(status) or (ExpertRejected if 400 <= status < 500 else ExpertFailed)  # noqa: PLR2004 - HTTP
-        wait_s = retry_after_s(headers.get("Retry-After"), now=datetime.now(UTC))
+        wait_s = retry_after_s(headers.get("retry-after"), now=datetime.now(UTC))
         return self.make(kind, f"status {status}: {_message_of(body)}", retry_after_s=wait_s)
 
     def make(self, kind: type[ExpertError], what: str, *, retry_after_s: float | None = None) -> ExpertError:
@@ -89,14 +90,6 @@ class Faults:
         key = "" if self._api_key is None else self._api_key.get_secret_value()
         shown = what.replace(key, "***") if key else what
         return kind(self._expert, f"{self._server}: {shown[:_MAX_MESSAGE_CHARS]}", retry_after_s=retry_after_s)
-
-    @contextmanager
-    def _mapped(self, table: tuple[tuple[type[Exception], type[ExpertError]], ...]) -> Iterator[None]:
-        try:
-            yield
-        except (aiohttp.ClientError, OSError) as error:
-            kind = next(kind for cause, kind in table if isinstance(error, cause))
-            raise self.make(kind, str(error) or type(error).__name__) from error
 
 
 def retry_after_s(value: str | None, *, now: datetime) -> float | None:

@@ -392,20 +392,16 @@ async def test_server_without_a_health_path_counts_as_up(hire: Hire, server: Fak
 async def test_connections_are_kept_while_an_expert_is_in_service_and_closed_with_the_last(
     hire: Hire, server: FakeVLLM
 ) -> None:
-    """One session for all vllm experts; without service each request opens and closes its own."""
+    """One pool for all vllm experts; without service each request opens and closes its own."""
     one, two = (hire(name, model="fake-model", replicas=[server.url]) for name in ("one", "two"))
     async with in_service(one), in_service(two):
-        async with one._pool.session() as first:
-            await one.draft(asking(), nowhere)
-        async with two._pool.session() as second:
-            await two.draft(asking(stream=True), Kept())
-        assert first is second
-        assert not first.closed
-        assert first.connector is not None
-        assert [len(idle) for idle in first.connector._conns.values()] == [1]
-    assert first.closed
+        await one.draft(asking(), nowhere)
+        await two.draft(asking(stream=True), Kept())
+        assert one._pool is two._pool
+        assert one._pool.idle == 1
+    assert one._pool.idle == 0
     await one.draft(asking(), nowhere)
-    assert one._pool._session is None
+    assert one._pool.idle == 0
 
 
 async def test_vllm_keeps_the_contract_of_an_expert(expert: VllmExpert) -> None:
