@@ -100,14 +100,9 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             failures.append(error)
             raise
 
-    options = {
-        "loop": "uvloop",
-        "log_level": "critical",
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,
-    }
-    server = server_of(create_app(config, announced, log_request=request_log()), config.serve, **options)
+    options = {"loop": "uvloop", "log_level": "critical", "access_log": False, "server_header": False}
+    app = create_app(config, announced, log_request=request_log())
+    server = server_of(app, config.serve, **options)
     with listener, suppress(SystemExit):  # uvicorn's way of saying that start-up failed; the reason is in `failures`
         server.run(sockets=[listener])
     if failures:
