@@ -11,7 +11,8 @@ TOP_KEYS = (
     "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, usage, version"
 )
 VLLM_KEYS = (
-    "(known: active_params_b, adapter, api_key, base, connect_timeout_s, cost, description, kind, model, "
+    "(known: active_params_b, adapter, api_key, base, connect_timeout_s, cost, description, kind, "
+    "max_concurrency, max_queue, max_wait_s, model, "
     "read_timeout_s, replicas, sleep, system"
 )
 KINDS = "(known: local, mcp, retriever, vllm"
