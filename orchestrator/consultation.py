@@ -23,14 +23,11 @@ from anyio.from_thread import start_blocking_portal
 
 from orchestrator.asking import Body, Line, connected
 from orchestrator.config import Config
-from orchestrator.config.settings import Cost
-from orchestrator.decision import Attempt, Failure
-from orchestrator.errors import ExpertError, sole
-from orchestrator.experts import Expert
+from orchestrator.decision import Attempt
+from orchestrator.errors import ExpertBusy, ExpertError, sole
 from orchestrator.fleet.registry import Registry
 from orchestrator.fleet.surroundings import embedders_of, experts_of
-from orchestrator.stages.draft import answered, nowhere
-from orchestrator.trace import Stopwatch
+from orchestrator.stages.draft import Relay, call, nowhere
 from orchestrator.types import ChatRequest, Draft
 from routers.classify.kinds import asked_by
 from routers.errors import TrainingError
@@ -133,8 +130,7 @@ class Consultant:
         await self._registry.start(expert)
         request = ChatRequest(body={"model": expert, **body}, deadline=anyio.current_time() + self._deadline_s)
         retrying = stamina.AsyncRetryingCaller(attempts=self._attempts, timeout=self._deadline_s, wait_initial=0.2)
-        cost = self._registry.settings(expert).cost
-        draft = await retrying(_again, _once, self._registry[expert], request, cost, calls)
+        draft = await retrying(_again, _once, self._registry, expert, request, calls)
         self._known[key] = draft
         while len(self._known) > self._remembered:
             self._known.popitem(last=False)
@@ -142,23 +138,14 @@ class Consultant:
 
 
 def _again(error: Exception) -> bool | float:
-    return isinstance(error, ExpertError) and error.retryable and (error.retry_after_s or True)
+    """An expert that others keep busy is asked again too: where this may be repeated, nobody waits for the answer."""
+    if not isinstance(error, ExpertError) or not (error.retryable or isinstance(error, ExpertBusy)):
+        return False
+    return error.retry_after_s or True
 
 
-async def _once(expert: Expert, request: ChatRequest, cost: Cost, calls: list[Attempt]) -> Draft:
-    """One call, and what became of it."""
-    watch = Stopwatch()
-    seen = Attempt(expert=expert.id, role="categorize", outcome="cancelled", took_ms=0)
-    try:
-        draft = await expert.draft(request, nowhere)
-        seen = answered(seen, draft, cost)
-    except ExpertError as error:
-        failure = Failure(kind=type(error).__name__, message=str(error))
-        seen = seen.model_copy(update={"outcome": "failed", "failure": failure})
-        raise
-    finally:
-        calls.append(seen.model_copy(update={"took_ms": watch.ms}))
-    return draft
+async def _once(registry: Registry, expert: str, request: ChatRequest, calls: list[Attempt]) -> Draft:
+    return await call(registry, expert, request, Relay(nowhere), role="categorize", attempts=calls)
 
 
 @contextmanager

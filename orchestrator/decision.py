@@ -58,15 +58,20 @@ class Failure(_Value):
     message: str
 
 
-class TokenCount(_Value):
+@dataclass(frozen=True, slots=True)
+class TokenCount:
     """Tokens as the expert counted them."""
 
     input: int
     output: int
 
 
-class Attempt(_Value):
-    """One call of one expert; a retry is an attempt of its own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call of one expert; a retry is an attempt of its own, and so is a call that was not let through.
+
+    queued_ms: the part of `took_ms` in which it waited for a place, see `max_concurrency` of the expert.
+    """
 
     expert: str
     role: Literal["answer", "draft", "verdict", "categorize"]
@@ -76,6 +81,7 @@ class Attempt(_Value):
     tokens: TokenCount | None = None
     cost_usd: float = 0.0
     first_token_ms: float | None = None
+    queued_ms: float = 0.0
     took_ms: float
 
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from orchestrator.decision import Decision
+from orchestrator.trace import Trace
 
 __all__ = ["DecisionLog"]
 
 
 class DecisionLog:
-    """The latest decisions, without content, in memory."""
+    """The latest decisions, kept as their traces: most are never looked at, and putting one together costs more."""
 
     def __init__(self, most: int = 1000) -> None:
         self._most = most
-        self._decisions: OrderedDict[str, Decision] = OrderedDict()
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
 
-    def add(self, decision: Decision) -> Decision:
-        """Keep a decision, and return what is kept of it; the oldest goes when there are too many."""
-        kept = decision.without_content()
-        self._decisions[decision.id] = kept
-        while len(self._decisions) > self._most:
-            self._decisions.popitem(last=False)
-        return kept
+    def add(self, trace: Trace) -> None:
+        """Keep what a request came to, its content forgotten; the oldest goes when there are too many."""
+        trace.forget_content()
+        self._traces[trace.id] = trace
+        while len(self._traces) > self._most:
+            self._traces.popitem(last=False)
 
     def get(self, decision_id: str) -> Decision | None:
         """A decision by its id, None where it is not (any more) known."""
-        return self._decisions.get(decision_id)
+        trace = self._traces.get(decision_id)
+        return None if trace is None else trace.decision().without_content()

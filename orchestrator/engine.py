@@ -14,7 +14,6 @@ from anyio import to_thread
 
 from orchestrator.config import Config
 from orchestrator.consultation import Consultant, consulted_by
-from orchestrator.decision import Decision
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
 from orchestrator.fleet.registry import Registry
@@ -25,6 +24,7 @@ from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
+from orchestrator.trace import Trace
 from orchestrator.usage.journal import Journal
 from orchestrator.usage.recorder import Recorder
 
@@ -42,11 +42,12 @@ class Engine:
     watch: Watch | None = None
     usage: Recorder | None = None
 
-    def keep(self, decision: Decision) -> None:
-        """Remember a decision that has ended, and write it down where the configuration says so."""
-        kept = self.decisions.add(decision)
+    def keep(self, trace: Trace) -> None:
+        """Remember what a request came to, and write it down where the configuration says so."""
         if self.usage is not None:
-            self.usage.decided(decision if self.usage.content else kept)
+            decision = trace.decision()
+            self.usage.decided(decision if self.usage.content else decision.without_content())
+        self.decisions.add(trace)
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""

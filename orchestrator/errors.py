@@ -12,8 +12,10 @@
     │   └── NotAuthorized        no key, or not one of ours
     ├── ExpertError              one expert did not answer; a value in the decision, not the end
     │   ├── ExpertUnavailable    nobody there: refused, died, not started
+    │   │   └── ExpertSuspended  failed repeatedly and is left alone for a while: not asked
     │   ├── ExpertTimeout        there, but too slow
     │   ├── ExpertOverloaded     asked us to come back later
+    │   ├── ExpertBusy           all its places are taken, and the queue for them is full or too slow: not asked
     │   ├── ExpertRejected       understood and refused this request
     │   ├── ExpertMisconfigured  refuses us, not this request: credentials, name of the model
     │   ├── ExpertFailed         broke, or answered something that is no answer
@@ -31,12 +33,14 @@ from typing import ClassVar, Self
 __all__ = [
     "ConfigError",
     "DeadlineExceeded",
+    "ExpertBusy",
     "ExpertCut",
     "ExpertError",
     "ExpertFailed",
     "ExpertMisconfigured",
     "ExpertOverloaded",
     "ExpertRejected",
+    "ExpertSuspended",
     "ExpertTimeout",
     "ExpertUnavailable",
     "FeedbackOff",
@@ -141,6 +145,12 @@ class ExpertUnavailable(ExpertError):
     retryable = True
 
 
+class ExpertSuspended(ExpertUnavailable):
+    """It failed so often that it is left alone for a while: it was not asked."""
+
+    retryable = False
+
+
 class ExpertTimeout(ExpertError):
     """There, but too slow."""
 
@@ -149,6 +159,10 @@ class ExpertOverloaded(ExpertError):
     """There, but it asked to be asked later."""
 
     retryable = True
+
+
+class ExpertBusy(ExpertError):
+    """It has as much to do as the configuration lets it have, and as many wait: it was not asked."""
 
 
 class ExpertRejected(ExpertError):

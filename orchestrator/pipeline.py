@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from orchestrator import clock
 from orchestrator.config.settings import Budget, Fusion
 from orchestrator.decision import Categorized, Chosen, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
@@ -24,6 +25,8 @@ from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft, Emit
 
 __all__ = ["Pipeline"]
+
+BYPASSED = Categorized(method="bypass", category=None, took_ms=0.0)
 
 
 class Pipeline:
@@ -58,7 +61,7 @@ class Pipeline:
 
         """
         self._chooser.check_model(model)
-        deadline = anyio.current_time() + self.budget.deadline_s
+        deadline = clock.now() + self.budget.deadline_s
         request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality, session=session)
         return request, Trace(model=model, query=query_of(request.messages))
 
@@ -68,7 +71,7 @@ class Pipeline:
         explain: find out what decided the category too, which costs more than deciding.
         """
         if trace.model not in {"auto", "fuse"}:
-            trace.categorized = Categorized(method="bypass", category=None, took_ms=0.0)
+            trace.categorized = BYPASSED
             trace.chosen = self._chooser.bypass(trace.model)
             return trace.chosen
         plans = self._chooser.plans  # those of the artifact that categorizes, should another one take over meanwhile
@@ -89,7 +92,7 @@ class Pipeline:
         return await self._categorizer.explain(trace.query) if decided == self._categorizer.generation else None
 
     async def answer(self, request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
-        """The whole flow: the answer, and its decision in `trace`, also when it fails.
+        """The whole flow within the request's deadline: the answer, and its decision in `trace`, also when it fails.
 
         Raises:
             NoExpertLeft: no expert of the plan answered.
@@ -97,19 +100,29 @@ class Pipeline:
             ExpertError: the only expert of the plan failed, or one broke after its first chunk had gone out.
 
         """
+        with anyio.move_on_at(request.deadline):
+            return await self.run(request, emit, trace)
+        raise self.too_late(trace)
+
+    async def run(self, request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
+        """The whole flow for a caller that cancels it at the deadline; see `answer`."""
         try:
-            with anyio.move_on_at(request.deadline):
-                chosen = await self.route(request, trace)
-                if chosen.plan == "single":
-                    return relay(await self._drafting.first(chosen.experts, request, emit, trace), trace)
-                drafts = await self._drafting.side_by_side(chosen.experts, request, trace)
-                return await self._fuse(drafts, chosen, request, emit, trace)
-            raise DeadlineExceeded(self.budget.deadline_s, _waiting_for(trace))
+            chosen = await self.route(request, trace)
+            if chosen.plan == "single":
+                return relay(await self._drafting.first(chosen.experts, request, emit, trace), trace)
+            drafts = await self._drafting.side_by_side(chosen.experts, request, trace)
+            return await self._fuse(drafts, chosen, request, emit, trace)
         except OrchestratorError as error:
             trace.fail(error)
             raise
         finally:
             trace.close()
+
+    def too_late(self, trace: Trace) -> DeadlineExceeded:
+        """The error of a request that was cancelled at its deadline, noted in its trace."""
+        error = DeadlineExceeded(self.budget.deadline_s, _waiting_for(trace))
+        trace.fail(error)
+        return error
 
     async def _fuse(
         self, drafts: Sequence[Draft], chosen: Chosen, request: ChatRequest, emit: Emit, trace: Trace

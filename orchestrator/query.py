@@ -19,7 +19,10 @@ def query_of(messages: Sequence[Mapping[str, Any]]) -> str:
     for message in reversed(messages):
         if message.get("role") != "user":
             continue
-        text = "".join(_outside_harness(content_text(message.get("content")))).strip()
+        text = content_text(message.get("content"))
+        if "<" in text:
+            text = "".join(_outside_harness(text))
+        text = text.strip()
         if text:
             return text
     return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-
-import anyio
+from time import perf_counter
+from typing import Literal
 
 from orchestrator.decision import (
     Attempt,
@@ -27,13 +27,16 @@ __all__ = ["Stopwatch", "Trace"]
 class Stopwatch:
     """Milliseconds since it was made."""
 
+    __slots__ = ("_started",)
+
     def __init__(self) -> None:
-        self._started = anyio.current_time()
+        # Not the event loop's clock: that one may tick in whole milliseconds.
+        self._started = perf_counter()
 
     @property
     def ms(self) -> float:
         """Elapsed milliseconds, to the microsecond."""
-        return round((anyio.current_time() - self._started) * 1000, 3)
+        return round((perf_counter() - self._started) * 1000, 3)
 
 
 class Trace:
@@ -62,15 +65,23 @@ class Trace:
     @contextmanager
     def expert_at_work(self) -> Iterator[Stopwatch]:
         """Around each call of an expert; calls side by side count once."""
+        try:
+            yield self.expert_begins()
+        finally:
+            self.expert_ends()
+
+    def expert_begins(self) -> Stopwatch:
+        """An expert is being asked from now on, until `expert_ends`."""
         if self._busy == 0:
             self._busy_since_ms = self._watch.ms
         self._busy += 1
-        try:
-            yield Stopwatch()
-        finally:
-            self._busy -= 1
-            if self._busy == 0:
-                self._experts_ms += self._watch.ms - self._busy_since_ms
+        return Stopwatch()
+
+    def expert_ends(self) -> None:
+        """The counterpart of `expert_begins`."""
+        self._busy -= 1
+        if self._busy == 0:
+            self._experts_ms += self._watch.ms - self._busy_since_ms
 
     @property
     def attempts_made(self) -> int:
@@ -86,7 +97,16 @@ class Trace:
     def cost_usd(self) -> float:
         """What all attempts cost together, and the calls of the classifier."""
         calls = self.categorized.calls if self.categorized else ()
+        if len(self.attempts) == 1 and not calls:
+            return self.attempts[0].cost_usd
         return sum(attempt.cost_usd for attempt in (*calls, *self.attempts))
+
+    @property
+    def outcome(self) -> Literal["answered", "failed", "client left"]:
+        """How the request ended: one that has neither answer nor error was left by its client."""
+        if self.error is not None:
+            return "failed"
+        return "answered" if self.verdict is not None else "client left"
 
     def fail(self, error: Exception) -> None:
         """Note the error that ended the request: there is no answer then, and nobody who gave it."""
@@ -97,9 +117,24 @@ class Trace:
         """Stop the clock of the whole request."""
         self._total_ms = self._watch.ms
 
+    def forget_content(self) -> None:
+        """Let go of the texts, which are not kept."""
+        self.query = ""
+        self.explanation = None
+        self.drafts = [draft.model_copy(update={"text": None}) for draft in self.drafts]
+
+    @property
+    def total_ms(self) -> float:
+        """Of the whole request, up to now while it runs."""
+        return self._watch.ms if self._total_ms is None else self._total_ms
+
+    @property
+    def overhead_ms(self) -> float:
+        """The time in which no expert was at work."""
+        return round(max(0.0, self.total_ms - self._experts_ms), 3)
+
     def decision(self) -> Decision:
         """What is known by now, content included."""
-        total_ms = self._watch.ms if self._total_ms is None else self._total_ms
         return Decision(
             id=self.id,
             created=self._created,
@@ -115,6 +150,6 @@ class Trace:
             expert=self.expert,
             error=self.error,
             cost_usd=self.cost_usd,
-            total_ms=total_ms,
-            overhead_ms=round(max(0.0, total_ms - self._experts_ms), 3),
+            total_ms=self.total_ms,
+            overhead_ms=self.overhead_ms,
         )

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import anyio
 import orjson
+
+from orchestrator import clock
 
 __all__ = ["ChatRequest", "Chunk", "Draft", "Emit", "Passage", "Usage", "content_text"]
 
@@ -43,7 +44,7 @@ class ChatRequest:
     @property
     def left_s(self) -> float:
         """Seconds until the deadline, 0 when it has passed."""
-        return max(0.0, self.deadline - anyio.current_time())
+        return max(0.0, self.deadline - clock.now())
 
     def replaced(self, **fields: Any) -> ChatRequest:
         """The same request with some fields of the body changed; a field set to None is removed."""

@@ -19,6 +19,7 @@ from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage, Usage, 
 __all__ = [
     "Assembled",
     "ChunkWriter",
+    "Renaming",
     "citation",
     "completion",
     "emit_whole",
@@ -130,6 +131,25 @@ def with_model(raw: bytes, model: str) -> bytes:
     return raw if found is None else raw[: found.start(1)] + orjson.dumps(model) + raw[found.end(1) :]
 
 
+class Renaming:
+    """`with_model` for the chunks of one stream, most of which begin alike up to their `model`."""
+
+    __slots__ = ("_before", "_instead", "_model")
+
+    def __init__(self, model: str) -> None:
+        self._model = orjson.dumps(model)
+        self._before = self._instead = b""
+
+    def __call__(self, raw: bytes) -> bytes:
+        if not (self._before and raw.startswith(self._before)):
+            found = _own_model(raw)
+            if found is None:
+                return raw
+            self._before = raw[: found.end(1)]
+            self._instead = raw[: found.start(1)] + self._model
+        return self._instead + raw[len(self._before) :]
+
+
 def _own_model(raw: bytes) -> re.Match[bytes] | None:
     """Where the object's own `model` is, which most servers put before anything nested."""
     # Inside a JSON string a quote is escaped, so the pattern matches keys alone.
@@ -176,12 +196,16 @@ class Assembled:
         """Take in one chunk; raises ValueError where it is no chunk of choice 0 or usage."""
         try:
             data = chunk.data
-            self.usage = _read_usage(data.get("usage")) if data.get("usage") else self.usage
+            if usage := data.get("usage"):
+                self.usage = _read_usage(usage)
             for choice in data["choices"]:
-                if choice.get("index", 0) == 0:
-                    self._pieces.append(_said(choice.get("delta", {}).get("content")))
-                    self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError) as error:
+                if choice.get("index", 0) != 0:
+                    continue
+                content = choice["delta"].get("content") if "delta" in choice else None
+                if content is not None:
+                    self._pieces.append(content if type(content) is str else _said(content))
+                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             message = "not a chat.completion.chunk object"
             raise ValueError(message) from error
 

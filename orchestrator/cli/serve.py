@@ -88,6 +88,7 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
 
     from orchestrator.engine import running
     from orchestrator.service.app import create_app
+    from orchestrator.service.requests_log import request_log
 
     host, port = listener.getsockname()[:2]
     failures: list[Exception] = []
@@ -103,7 +104,7 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             failures.append(error)
             raise
 
-    app = create_app(config, announced)
+    app = create_app(config, announced, log_request=request_log())
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -114,6 +115,7 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             log_level="critical",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nothing here asks for the client's address
             timeout_graceful_shutdown=DRAIN_S,
         )
     )

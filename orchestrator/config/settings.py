@@ -81,6 +81,16 @@ class ExpertSettings(Settings):
         default=None, ge=0, description="billions of parameters active per token, for the budget; 0 for tools"
     )
 
+    max_concurrency: PositiveInt | None = Field(
+        default=None, description="most calls under way at once, in all roles together; without it there is no limit"
+    )
+    max_queue: int = Field(
+        default=100, ge=0, description="calls that wait for one of these places; more are refused with 429"
+    )
+    max_wait_s: Seconds | None = Field(
+        default=None, description="most seconds that a call waits for a place; without it, until its deadline"
+    )
+
     def refers_to(self) -> dict[str, str]:
         """Other experts this one needs, by the path of the key: `reader`, `server.reader`, `panel.0`.
 
@@ -200,6 +210,15 @@ class Serve(Settings):
     )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, description="largest request body; more is refused with 413"
+    )
+    max_header_bytes: int = Field(
+        default=32_768, ge=1024, description="largest request line and headers together; more is refused with 431"
+    )
+    body_timeout_s: Seconds = Field(
+        default=30, description="seconds in which a client must have sent its request, body included; then 408"
+    )
+    drain_s: float = Field(
+        default=30, ge=0, description="seconds that answers under way get to end when the service is told to stop"
     )
 
     @property

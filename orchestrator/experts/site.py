@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 if TYPE_CHECKING:
     from orchestrator.batching import TextEmbedder
     from orchestrator.experts.protocol import Expert
+    from orchestrator.types import ChatRequest, Draft, Emit
 
 __all__ = ["Site"]
 
@@ -22,14 +23,17 @@ class Site:
 
     folder: where relative paths of the configuration start.
     cache: for what can be made again (converted weights, indexes), keyed by content hash.
-    expert: another expert by id, to be looked up when it is needed, not while experts are being built.
+    expert: another expert by id, to be looked up when it is needed, not while experts are being built. For its draft
+        use `ask`.
     embedder: a text embedder by its name in the configuration; one instance a name in the process.
+    asked: makes the calls of `ask`, within what is set for the expert; set by who keeps the experts.
     """
 
     folder: Path
     cache: Path
     expert: Callable[[str], Expert]
     embedder: Callable[[str], TextEmbedder]
+    asked: Callable[[str, ChatRequest, Emit], Awaitable[Draft]] | None = None
     _shared: dict[Hashable, object] = field(default_factory=dict)
 
     def share(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -37,3 +41,14 @@ class Site:
         if key not in self._shared:
             self._shared[key] = make()
         return cast("T", self._shared[key])
+
+    async def ask(self, expert: str, request: ChatRequest, emit: Emit) -> Draft:
+        """Another expert's draft, through its breaker and its limits as for any caller.
+
+        Raises:
+            ExpertError: it did not answer, or was not asked.
+
+        """
+        if self.asked is None:
+            return await self.expert(expert).draft(request, emit)
+        return await self.asked(expert, request, emit)

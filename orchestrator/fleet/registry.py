@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 import anyio
 import structlog
@@ -14,6 +15,8 @@ from orchestrator.config import Config
 from orchestrator.config.settings import ExpertSettings
 from orchestrator.errors import ExpertUnavailable
 from orchestrator.experts import Condition, Expert, ReplicaSeen, Replicated, Searcher, Site, State, Supervised
+from orchestrator.fleet.guard import FAIR_SHARE, Guard
+from orchestrator.types import ChatRequest, Draft, Emit
 from routers.importing import load_name
 
 __all__ = ["Registry"]
@@ -32,7 +35,9 @@ class Registry(Mapping[str, Expert]):
     def __init__(self, config: Config, site: Site, *, built: Mapping[str, Expert] | None = None) -> None:
         """Take the experts of a configuration; `built` are those that the caller made itself."""
         self._settings: dict[str, ExpertSettings] = dict(config.experts)
-        self._site = site
+        self._site = replace(site, asked=self.draft)
+        fair_s = FAIR_SHARE * config.budget.deadline_s
+        self._guards = {name: Guard(name, settings, fair_s=fair_s) for name, settings in self._settings.items()}
         self._experts: dict[str, Expert] = dict(built or {})
         self._started: set[str] = set()
         self._died: dict[str, str] = {}
@@ -53,8 +58,27 @@ class Registry(Mapping[str, Expert]):
         """The configuration of one expert."""
         return self._settings[expert_id]
 
+    def guard(self, expert_id: str) -> Guard:
+        """What calls of an expert pass through, whoever makes them."""
+        return self._guards[expert_id]
+
+    async def draft(self, expert_id: str, request: ChatRequest, emit: Emit) -> Draft:
+        """One call of an expert through its guard.
+
+        Raises:
+            ExpertError: it did not answer, or was not asked.
+
+        """
+        return await self._guards[expert_id].draft(self[expert_id], request, emit)
+
     def condition(self, expert_id: str) -> Condition:
-        """How an expert is; one without a life of its own is always up, one not started yet is starting."""
+        """How an expert is; one whose breaker lets nothing through is down.
+
+        One without a life of its own is up otherwise, one not started yet is starting.
+        """
+        return self._guards[expert_id].condition(self._own_condition(expert_id))
+
+    def _own_condition(self, expert_id: str) -> Condition:
         if expert_id in self._died:
             return Condition(state="down", reason=self._died[expert_id])
         expert = self._experts.get(expert_id)
@@ -85,6 +109,8 @@ class Registry(Mapping[str, Expert]):
             ExpertUnavailable: it cannot be built at all (a package that its kind needs is missing, say).
 
         """
+        if expert_id in self._started:  # and those it refers to before it
+            return
         for needed in self._with_references(expert_id):
             if needed not in self._experts:
                 await self._build(needed)

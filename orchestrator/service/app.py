@@ -13,28 +13,54 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from orchestrator.config import Config
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.service.chat import CLIENT_CLOSED_REQUEST, chat_completions
-from orchestrator.service.errors import error_response, plain_error
+from orchestrator.service.chat import CHAT_PATH, ChatFirst
+from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.keys import KeyGuard
 from orchestrator.service.openapi import document_chat
+from orchestrator.service.requests_log import log_request
 from orchestrator.service.routes import router
+from orchestrator.service.telemetry import Meters, metrics
+from orchestrator.trace import Trace
 
 __all__ = ["create_app"]
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's number for a client that left; nobody sees it."""
 
 log = structlog.get_logger()
 
 
-def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextManager[Engine]]) -> FastAPI:
-    """The ASGI application over an engine that lives as long as the application does."""
+def create_app(
+    config: Config,
+    open_engine: Callable[[], AbstractAsyncContextManager[Engine]],
+    *,
+    log_request: Callable[[Trace], None] = log_request,
+) -> ASGIApp:
+    """The ASGI application over an engine that lives as long as the application does.
+
+    Chat requests meet nothing but the guards on their way; all else goes through the framework. log_request: called
+    with each that has ended.
+    """
+    rest = _rest(open_engine, log_request)
+    app: ASGIApp = ChatFirst(rest, rest.state)
+    return KeyGuard(app, keys=config.serve.key_list) if config.serve.key_list else app
+
+
+def _rest(
+    open_engine: Callable[[], AbstractAsyncContextManager[Engine]], log_request: Callable[[Trace], None]
+) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine() as engine:
             app.state.engine = engine
+            app.state.meters = Meters(engine)
+            app.state.log_request = log_request
             engine.registry.background.start(engine.registry.start_all)
             yield
 
@@ -42,7 +68,11 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
         title="Expert Orchestrator",
         version=version("expert-orchestrator"),
         lifespan=lifespan,
-        routes=[Route("/v1/chat/completions", chat_completions, methods=["POST"])],
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours has what routing needs, and costs less
+        routes=[
+            Route(CHAT_PATH, _elsewhere, methods=["POST"]),
+            Route("/metrics", metrics, methods=["GET"]),
+        ],
     )
     app.include_router(router)
     document_chat(app)
@@ -50,9 +80,12 @@ def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextMan
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_bug)
-    if config.serve.key_list:
-        app.add_middleware(KeyGuard, keys=config.serve.key_list)
     return app
+
+
+async def _elsewhere(_: Request) -> Response:
+    """Chat requests have been answered before (`ChatFirst`); the route is there so that other methods are refused."""
+    return plain_error(500, BUG)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
@@ -74,4 +107,4 @@ async def _on_client_gone(_: Request, __: Exception) -> Response:
 async def _on_bug(http: Request, error: Exception) -> Response:
     """A defect of ours: logged with its trace, told to the client without."""
     log.error("bug", path=http.url.path, exc_info=error)
-    return plain_error(500, "Internal error; the service's log has the details.")
+    return plain_error(500, BUG)

@@ -6,32 +6,53 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from orchestrator.errors import InvalidRequest, RequestTooLarge, WrongMediaType
 
-__all__ = ["chat_body", "chat_model", "cost_quality_of", "integer", "json_body", "switch", "take_cost_quality"]
+__all__ = [
+    "chat_body",
+    "chat_model",
+    "cost_quality_of",
+    "integer",
+    "json_body",
+    "read_json",
+    "switch",
+    "take_cost_quality",
+]
 
 DEFAULT_MODEL = "auto"
 
 
 async def json_body(request: Request, *, limit: int) -> dict[str, Any]:
+    """The JSON object in a request's body; see `read_json`."""
+    return await read_json(request.scope, request.receive, limit=limit)
+
+
+async def read_json(scope: Scope, receive: Receive, *, limit: int) -> dict[str, Any]:
     """The JSON object in the body; it is read no further than `limit` bytes.
 
     Raises:
         WrongMediaType: it is declared as something else.
         RequestTooLarge: there are more bytes.
         InvalidRequest: it is no JSON object.
+        ClientDisconnect: the client left before it had sent it all.
 
     """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media = _media(scope)
     if media != "application/json":
         raise WrongMediaType(f"The content type must be application/json, not {media or 'missing'!r}.")
-    raw = bytearray()
-    async for piece in request.stream():
-        raw += piece
+    raw = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        raw += message.get("body", b"")
         if len(raw) > limit:
             raise RequestTooLarge(f"The body is larger than {limit} bytes (serve.max_body_bytes).")
+        more = message.get("more_body", False)
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -39,6 +60,14 @@ async def json_body(request: Request, *, limit: int) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidRequest(f"The body must be a JSON object, not {_kind(body)}.")
     return body
+
+
+def _media(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            declared: str = value.decode("latin-1")
+            return declared.partition(";")[0].strip().lower()
+    return ""
 
 
 def chat_model(body: Mapping[str, Any]) -> str:

@@ -1,87 +1,102 @@
-"""POST /v1/chat/completions: the hot path. Plain Starlette, no model of the body."""
+"""POST /v1/chat/completions: the hot path. Bare ASGI: no request object, no model of the body, no task of its own."""
 
 from __future__ import annotations
 
 import structlog
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import State
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.pipeline import Pipeline
-from orchestrator.service.body import chat_body, chat_model, json_body, take_cost_quality
-from orchestrator.service.errors import error_response
+from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality
+from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
 from orchestrator.service.session import session_of
-from orchestrator.service.streaming import ClientLeft, EventStream, answer_events, unless_client_leaves
+from orchestrator.service.streaming import EventStream, Hangup
 from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
 from orchestrator.wire import completion
 
-__all__ = ["CLIENT_CLOSED_REQUEST", "chat_completions"]
+__all__ = ["CHAT_PATH", "ChatFirst", "answer_chat"]
+
+CHAT_PATH = "/v1/chat/completions"
 
 log = structlog.get_logger()
-CLIENT_CLOSED_REQUEST = 499
-"""nginx's number for a client that left; only logs see it."""
 
 
-async def chat_completions(http: Request) -> Response:
-    """Route, ask and answer one chat request, streaming if it says so."""
-    engine: Engine = http.app.state.engine
-    body = chat_body(await json_body(http, limit=engine.config.serve.max_body_bytes))
-    cost_quality = take_cost_quality(body)
-    session = session_of(http.scope, body)
-    request, trace = engine.pipeline.request(body, model=chat_model(body), cost_quality=cost_quality, session=session)
-    if request.stream:
-        return _Streamed(engine, request, trace)
-    return await _whole(engine, request, trace, http)
+class ChatFirst:
+    """Answers chat requests before anything looks for their route; all else goes on to the application.
 
+    state: the application's, which has `engine`, `meters` and `log_request` once it runs.
+    """
 
-async def _whole(engine: Engine, request: ChatRequest, trace: Trace, http: Request) -> Response:
-    try:
-        draft = await unless_client_leaves(http.receive, lambda: engine.pipeline.answer(request, nowhere, trace))
-    except OrchestratorError as error:
-        return error_response(error, decision_headers(trace))
-    except ClientLeft:
-        return Response(status_code=CLIENT_CLOSED_REQUEST)
-    finally:
-        _note(engine, trace)
-    raw = completion(draft, model=draft.expert)
-    return Response(raw, media_type="application/json", headers=decision_headers(trace))
-
-
-class _Streamed(EventStream):
-    """A streamed answer; an error before its first chunk becomes an ordinary error response."""
-
-    def __init__(self, engine: Engine, request: ChatRequest, trace: Trace) -> None:
-        pipeline: Pipeline = engine.pipeline
-        super().__init__(lambda: answer_events(pipeline, request, trace), lambda: decision_headers(trace))
-        self._engine = engine
-        self._trace = trace
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self._app = app
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        except OrchestratorError as error:
-            await error_response(error, decision_headers(self._trace))(scope, receive, send)
-        finally:
-            _note(self._engine, self._trace)
+        if scope["type"] == "http" and scope["path"] == CHAT_PATH and scope["method"] == "POST":
+            await answer_chat(self._state, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
-def _note(engine: Engine, trace: Trace) -> None:
-    decision = trace.decision()
-    engine.keep(decision)
-    answered = "answered" if decision.verdict else "client left"
-    log.info(
-        "failed" if decision.error else answered,
-        decision=decision.id,
-        model=decision.model,
-        category=decision.categorize.category if decision.categorize else None,
-        expert=decision.expert,
-        error=decision.error.kind if decision.error else None,
-        total_ms=decision.total_ms,
-        overhead_ms=decision.overhead_ms,
-        cost_usd=decision.cost_usd,
-    )
+async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) -> None:
+    """Route, ask and answer one chat request, streaming if it says so."""
+    engine: Engine = state.engine
+    trace: Trace | None = None
+    try:
+        body = chat_body(await read_json(scope, receive, limit=engine.config.serve.max_body_bytes))
+        cost_quality = take_cost_quality(body)
+        session = session_of(scope, body)
+        request, trace = engine.pipeline.request(
+            body, model=chat_model(body), cost_quality=cost_quality, session=session
+        )
+        out = EventStream(send, trace)
+        with Hangup(receive, request.deadline) as hangup:
+            await _answer(engine, request, trace, out)
+        if hangup.late:
+            await _late(engine, trace, out)
+    except ClientDisconnect:
+        return
+    except OrchestratorError as error:
+        await error_response(error, decision_headers(trace) if trace else None)(scope, receive, send)
+    except Exception:  # supervised border
+        # A defect of ours: logged with its trace, told to the client without.
+        log.exception("bug", path=CHAT_PATH)
+        if out.begun:
+            raise
+        await plain_error(500, BUG)(scope, receive, send)
+    finally:
+        if trace is not None:
+            _note(state, trace)
+
+
+async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: EventStream) -> None:
+    if not request.stream:
+        draft = await engine.pipeline.run(request, nowhere, trace)
+        await out.whole(completion(draft, model=draft.expert))
+        return
+    try:
+        await engine.pipeline.run(request, out, trace)
+    except OrchestratorError as error:
+        if not out.begun:
+            raise
+        await out.fail(error)
+    else:
+        await out.end()
+
+
+async def _late(engine: Engine, trace: Trace, out: EventStream) -> None:
+    error = engine.pipeline.too_late(trace)
+    if not out.begun:
+        raise error
+    await out.fail(error)
+
+
+def _note(state: State, trace: Trace) -> None:
+    state.meters.ended(trace)
+    state.engine.keep(trace)
+    state.log_request(trace)

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from orchestrator import errors
 
-__all__ = ["STATUS", "error_body", "error_response", "plain_error", "status_of"]
+__all__ = ["BUG", "STATUS", "error_body", "error_response", "plain_error", "status_of"]
 
+BUG = "Internal error; the service's log has the details."
 STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.InvalidRequest: 400,
     errors.NotAuthorized: 401,
@@ -24,6 +25,7 @@ STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.RequestError: 400,
     errors.ExpertRejected: 400,
     errors.ExpertOverloaded: 503,
+    errors.ExpertBusy: 429,
     errors.ExpertUnavailable: 503,
     errors.ExpertTimeout: 504,
     errors.ExpertError: 502,
@@ -34,13 +36,8 @@ STATUS: Mapping[type[errors.OrchestratorError], int] = {
 }
 """Status by class; a class that is not here has its parent's."""
 
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error"}
-_TYPES |= {
-    403: "invalid_request_error",
-    413: "invalid_request_error",
-    415: "invalid_request_error",
-    504: "timeout_error",
-}
+_TYPES = {401: "authentication_error", 408: "timeout_error", 429: "rate_limit_error", 504: "timeout_error"}
+_TYPES |= dict.fromkeys((400, 403, 404, 413, 415, 431), "invalid_request_error")
 
 
 def status_of(error: errors.OrchestratorError) -> int:

@@ -1,4 +1,4 @@
-"""The response headers that say what was decided. All are read from the one decision."""
+"""The response headers that say what was decided. All are read from the one trace."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from orchestrator.trace import Trace
 __all__ = ["PREFIX", "decision_headers"]
 
 PREFIX = "x-orchestrator-"
+_VERSION = f"{PREFIX}schema-version"
+_ID = f"{PREFIX}decision-id"
+_PATH = f"{PREFIX}path"
+_CATEGORY = f"{PREFIX}category"
+_CONFIDENCE = f"{PREFIX}confidence"
+_EXPERT = f"{PREFIX}expert"
+_ATTEMPTS = f"{PREFIX}attempts"
+_COST = f"{PREFIX}cost-usd"
+_OVERHEAD = f"{PREFIX}overhead-ms"
 
 
 def decision_headers(trace: Trace) -> dict[str, str]:
     """The small default set; what is not known yet (the cost of a stream) is left out."""
-    decision = trace.decision()
-    values: dict[str, str | None] = {
-        "schema-version": str(decision.schema_version),
-        "decision-id": decision.id,
-        "path": decision.choose.plan if decision.choose else None,
-        "category": decision.categorize.category if decision.categorize else None,
-        "confidence": _share(decision.categorize.confidence if decision.categorize else None),
-        "expert": decision.expert,
-        "attempts": str(trace.attempts_made),
-        "cost-usd": f"{decision.cost_usd:.8f}" if trace.closed else None,
-        "overhead-ms": f"{decision.overhead_ms:.1f}" if trace.closed else None,
-    }
-    return {PREFIX + name: value for name, value in values.items() if value is not None}
-
-
-def _share(confidence: float | None) -> str | None:
-    return None if confidence is None else f"{confidence:.4f}"
+    values = {_VERSION: "1", _ID: trace.id, _ATTEMPTS: str(trace.attempts_made)}
+    if trace.chosen is not None:
+        values[_PATH] = trace.chosen.plan
+    if trace.categorized is not None:
+        if trace.categorized.category is not None:
+            values[_CATEGORY] = trace.categorized.category
+        if trace.categorized.confidence is not None:
+            values[_CONFIDENCE] = f"{trace.categorized.confidence:.4f}"
+    if trace.expert is not None:
+        values[_EXPERT] = trace.expert
+    if trace.closed:
+        values[_COST] = f"{trace.cost_usd:.8f}"
+        values[_OVERHEAD] = f"{trace.overhead_ms:.1f}"
+    return values

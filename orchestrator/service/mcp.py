@@ -94,7 +94,7 @@ async def ask(
         try:
             draft = await engine.pipeline.answer(request, nowhere, trace)
         finally:
-            engine.keep(trace.decision())
+            engine.keep(trace)
     except OrchestratorError as error:
         raise ToolError(str(error)) from error
     decision = trace.decision()

@@ -1,155 +1,139 @@
-"""Server-sent events out, and the client that leaves.
+"""Answers out: as one body or as server-sent events, straight from the expert's chunks to the client's socket.
 
-A client that goes away cancels everything that its request started: experts' connections close, and their servers
-stop generating. Starlette's own StreamingResponse does not promise that at every ASGI version.
+There is no queue between: `emit` waits until the server has taken the event, which is the back-pressure.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TypeVar
+import asyncio
+from types import TracebackType
+from typing import Self
 
-import anyio
 import orjson
-from anyio.streams.memory import MemoryObjectReceiveStream
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
 
-from orchestrator.errors import OrchestratorError, sole
-from orchestrator.pipeline import Pipeline
+from orchestrator.errors import OrchestratorError
 from orchestrator.service.errors import error_body
+from orchestrator.service.headers import decision_headers
 from orchestrator.trace import Trace
-from orchestrator.types import ChatRequest, Chunk
+from orchestrator.types import Chunk
 
-__all__ = ["ClientLeft", "EventStream", "answer_events", "unless_client_leaves"]
+__all__ = ["EventStream", "Hangup"]
 
-T = TypeVar("T")
-ROOM = 16
-"""Chunks between the expert and the client before the expert has to wait."""
-DONE = b"data: [DONE]\n\n"
+LOOK_AFTER_S = 0.02
+"""An answer that is out by then needs nobody to look whether its client is still there."""
+_TICK_S = 0.002
+"""Event loops round times, so that a timer may be early by so much."""
+_DONE = b"data: [DONE]\n\n"
+_EVENT_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
 
 
-class ClientLeft(Exception):
-    """The client closed its connection; there is nobody to answer."""
+class Hangup:
+    """`with Hangup(receive, deadline) as hangup:` cancels its block when the client goes away, or at the deadline.
 
-
-class EventStream(Response):
-    """Sends the events of `opened`, which is entered once the first of them (or its error) is there.
-
-    `headers_now` is read at that moment: only then is it known who answers.
+    `left` and `late` say so afterwards. What the block started ends with it: experts' connections close, and their
+    servers stop generating. The body must have been read before. deadline: on the event loop's clock.
     """
 
-    media_type = "text/event-stream"
+    __slots__ = ("_deadline", "_receive", "_task", "_timer", "_watcher", "late", "left")
 
-    def __init__(
-        self,
-        opened: Callable[[], AbstractAsyncContextManager[AsyncIterable[bytes]]],
-        headers_now: Callable[[], Mapping[str, str]],
-    ) -> None:
-        super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
-        del self.headers["content-length"]
-        self._opened = opened
-        self._headers_now = headers_now
+    def __init__(self, receive: Receive, deadline: float) -> None:
+        self._receive = receive
+        self._deadline = deadline
+        self._task: asyncio.Task[object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.left = self.late = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(min(self._deadline, loop.time() + LOOK_AFTER_S), self._look)
+        return self
 
-        async def respond() -> None:
-            async with self._opened() as events:
-                self.headers.update(self._headers_now())
-                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                async for event in events:
-                    await send({"type": "http.response.body", "body": event, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if not (self.left or self.late) or not isinstance(error, asyncio.CancelledError) or self._task is None:
+            return False
+        # Somebody else's cancellation, the service's shut-down say, goes on.
+        return self._task.uncancel() == 0
 
-        with suppress(ClientLeft):
-            await unless_client_leaves(receive, respond)
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._watcher is None:
+            self._watcher = loop.create_task(self._watch(), name="client hangs up")
+        if loop.time() + _TICK_S < self._deadline:
+            self._timer = loop.call_at(self._deadline, self._look)
+        elif self._task is not None:
+            self.late = True
+            self._task.cancel()
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if self._task is not None and not self.late:
+            self.left = True
+            self._task.cancel()
 
 
-async def unless_client_leaves(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
-    """Do `work`; cancel it when the client goes away. The body must have been read before.
+class EventStream:
+    """The answer to one request: an `emit` that sends each chunk as an event, or one whole body.
 
-    Raises:
-        ClientLeft: it went away first.
+    Status and headers of a stream go out with its first chunk.
 
+    Only then is it known who answers, and an error that comes before is an ordinary error response.
     """
-    results: list[T] = []
-    try:
-        async with anyio.create_task_group() as group:
 
-            async def watch_for_hangup() -> None:
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-                group.cancel_scope.cancel()
+    __slots__ = ("_send", "_trace", "begun")
 
-            group.start_soon(watch_for_hangup)
-            results.append(await work())
-            group.cancel_scope.cancel()
-    except BaseExceptionGroup as group_error:
-        raise sole(group_error) from group_error
-    if not results:
-        raise ClientLeft
-    return results[0]
+    def __init__(self, send: Send, trace: Trace) -> None:
+        self._send = send
+        self._trace = trace
+        self.begun = False
 
+    async def __call__(self, chunk: Chunk) -> None:
+        if not self.begun:
+            await self._begin()
+        await self._send({"type": "http.response.body", "body": _event(chunk.raw), "more_body": True})
 
-@asynccontextmanager
-async def answer_events(pipeline: Pipeline, request: ChatRequest, trace: Trace) -> AsyncIterator[AsyncIterable[bytes]]:
-    """The events of one streamed answer. An error before the first chunk is raised, a later one is an event."""
-    send, receive = anyio.create_memory_object_stream[Chunk | OrchestratorError](ROOM)
-    early: list[OrchestratorError] = []
+    async def whole(self, body: bytes) -> None:
+        """An answer that is not streamed."""
+        self.begun = True
+        length = (b"content-length", b"%d" % len(body))
+        headers = [(b"content-type", b"application/json"), length, *_encoded(self._trace)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
-    async def run() -> None:
-        begun = False
+    async def end(self) -> None:
+        """The end of an answer that is whole."""
+        if not self.begun:
+            await self._begin()
+        await self._send({"type": "http.response.body", "body": _DONE})
 
-        async def emit(chunk: Chunk) -> None:
-            nonlocal begun
-            begun = True
-            await send.send(chunk)
+    async def fail(self, error: OrchestratorError) -> None:
+        """The end of an answer that broke off: one error event, and no `[DONE]`."""
+        await self._send({"type": "http.response.body", "body": _event(orjson.dumps(error_body(error)))})
 
-        async with send:
-            try:
-                await pipeline.answer(request, emit, trace)
-            except OrchestratorError as error:
-                if begun:
-                    await send.send(error)
-                else:
-                    early.append(error)
-
-    try:
-        async with anyio.create_task_group() as group, receive:
-            group.start_soon(run)
-            first = await _first(receive)
-            if early:
-                raise early[0]
-            yield _events(first, receive)
-            group.cancel_scope.cancel()
-    except BaseExceptionGroup as group_error:
-        raise sole(group_error) from group_error
+    async def _begin(self) -> None:
+        self.begun = True
+        headers = [*_EVENT_STREAM, *_encoded(self._trace)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
-async def _first(receive: MemoryObjectReceiveStream[Chunk | OrchestratorError]) -> Chunk | OrchestratorError | None:
-    """The first chunk, or None when the answer ended or failed without one."""
-    try:
-        return await receive.receive()
-    except anyio.EndOfStream:
-        return None
+def _encoded(trace: Trace) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode("latin-1")) for name, value in decision_headers(trace).items()]
 
 
-async def _events(
-    first: Chunk | OrchestratorError | None, receive: MemoryObjectReceiveStream[Chunk | OrchestratorError]
-) -> AsyncIterator[bytes]:
-    if first is not None:
-        yield _event(first)
-    async for item in receive:
-        yield _event(item)
-        if isinstance(item, OrchestratorError):
-            return
-    yield DONE
-
-
-def _event(item: Chunk | OrchestratorError) -> bytes:
-    raw = item.raw if isinstance(item, Chunk) else orjson.dumps(error_body(item))
+def _event(raw: bytes) -> bytes:
     if b"\n" in raw or b"\r" in raw:  # inside JSON these are blanks between tokens; in an event they would end it
         raw = raw.replace(b"\r", b" ").replace(b"\n", b" ")
-    return b"data: " + raw + b"\n\n"
+    return b"data: %b\n\n" % raw

@@ -28,6 +28,7 @@ class Chooser:
         self.plans = plans
         self._config = config
         self._registry = registry
+        self._bypasses: dict[str, Chosen] = {}
 
     def check_model(self, model: str) -> None:
         """Raise UnknownModel for a name that is neither an alias nor an expert."""
@@ -38,8 +39,9 @@ class Chooser:
 
     def bypass(self, expert: str) -> Chosen:
         """The plan of a request that names its expert: that one, and no other in its place."""
-        watch = Stopwatch()
-        return Chosen(plan="single", experts=(expert,), reason="named by the client", took_ms=watch.ms)
+        if expert not in self._bypasses:
+            self._bypasses[expert] = Chosen(plan="single", experts=(expert,), reason="named by the client", took_ms=0.0)
+        return self._bypasses[expert]
 
     def choose(
         self, categorized: Categorized, request: ChatRequest, *, fuse: bool, plans: Plans | None = None

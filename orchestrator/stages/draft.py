@@ -1,31 +1,37 @@
 """Stage 3: asks the experts. One after the other for a single plan, side by side for a fuse plan.
 
-The one layer that retries. Expected errors of experts become values: an attempt in the trace, and a reason to ask
-the next one. What has been emitted cannot be taken back, so nobody else is asked after the first chunk.
+The one layer that retries; every call passes the expert's guard (breaker, places, budget of retries). Expected errors
+of experts become values: an attempt in the trace, and a reason to ask the next one. What has been emitted cannot be
+taken back, so nobody else is asked after the first chunk.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
-import stamina
 
+from orchestrator import clock
 from orchestrator.config.settings import Cost
 from orchestrator.decision import Attempt, Failure, TokenCount
 from orchestrator.errors import ExpertError, ExpertTimeout, NoExpertLeft
+from orchestrator.fleet.guard import Visit
 from orchestrator.fleet.registry import Registry
 from orchestrator.trace import Stopwatch, Trace
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit
 
-__all__ = ["Drafting", "answered", "nowhere"]
+__all__ = ["Drafting", "Relay", "call", "nowhere"]
 
-Role = Literal["answer", "draft", "verdict"]
+Role = Literal["answer", "draft", "verdict", "categorize"]
 MOST_WAIT_S = 1.0
 """An expert that asks to be left alone for longer is not waited for: the next one may answer sooner."""
+FIRST_PAUSE_S = 0.1
+"""Longest pause before the first retry, on top of what the expert asked for; each further one doubles it."""
+MOST_PAUSE_S = 2.0
 FIRST_SHARE = 0.75
 """Share of the time left in which an expert must begin to answer while another one could take its place: a server
 that accepts and never speaks must not use up the fallback's time. Once something has gone out it has all of it."""
@@ -38,32 +44,48 @@ async def nowhere(_: Chunk) -> None:
 
 
 @dataclass(slots=True)
-class _Relay:
-    """Passes chunks on, and knows whether and when the first one went. `patience` ends with the first chunk."""
+class Relay:
+    """Passes chunks on, and knows whether and when the first one went.
+
+    patience: within which the first chunk must come; it ends with that one. visit: of the call under way, once it has
+    been let through.
+    """
 
     emit: Emit
     watch: Stopwatch = field(default_factory=Stopwatch)
     first_ms: float | None = None
     patience: anyio.CancelScope | None = None
+    visit: Visit | None = None
 
     @property
     def begun(self) -> bool:
         return self.first_ms is not None
+
+    def until(self, request: ChatRequest) -> float:
+        """When a call that has not begun to answer is given up, on anyio's clock."""
+        return request.deadline if self.patience is None else min(request.deadline, self.patience.deadline)
 
     async def __call__(self, chunk: Chunk) -> None:
         if self.first_ms is None:
             self.first_ms = self.watch.ms
             if self.patience is not None:
                 self.patience.deadline = math.inf
+            if self.visit is not None:
+                self.visit.begun = True
         await self.emit(chunk)
 
 
 class Drafting:
-    """Asks experts of one registry; `attempts` is the most calls of one expert for one request."""
+    """Asks experts of one registry.
 
-    def __init__(self, registry: Registry, *, attempts: int = 2) -> None:
+    attempts: most calls of one expert for one request. jitter: 0 to 1, the share of the longest pause before a retry
+    that is waited: random, so that those who failed together do not come back together.
+    """
+
+    def __init__(self, registry: Registry, *, attempts: int = 2, jitter: Callable[[], float] = random.random) -> None:
         self._registry = registry
         self._attempts = attempts
+        self._jitter = jitter
 
     async def first(self, experts: Sequence[str], request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
         """The answer of the first expert that gives one.
@@ -74,7 +96,7 @@ class Drafting:
 
         """
         failures: list[ExpertError] = []
-        relay = _Relay(emit)
+        relay = Relay(emit)
         for position, expert in enumerate(experts):
             share = 1.0 if position == len(experts) - 1 else FIRST_SHARE
             try:
@@ -100,11 +122,12 @@ class Drafting:
 
         async def one(expert: str) -> None:
             try:
-                drafts[expert] = await self._ask(expert, alone, _Relay(nowhere), trace, role="draft")
+                relay = Relay(nowhere, patience=patience)
+                drafts[expert] = await self._ask(expert, alone, relay, trace, role="draft")
             except ExpertError as error:
                 failures.append(error)
 
-        with anyio.move_on_after(request.left_s * DRAFT_SHARE):
+        with anyio.move_on_after(request.left_s * DRAFT_SHARE) as patience:
             async with anyio.create_task_group() as group:
                 for expert in experts:
                     group.start_soon(one, expert)
@@ -120,7 +143,7 @@ class Drafting:
             ExpertError: it broke after its first chunk had gone out.
 
         """
-        relay = _Relay(emit)
+        relay = Relay(emit)
         try:
             return await self._begun_within(FIRST_SHARE, expert, request, relay, trace, role="verdict")
         except ExpertError:
@@ -129,55 +152,92 @@ class Drafting:
             return None
 
     async def _begun_within(
-        self, share: float, expert: str, request: ChatRequest, relay: _Relay, trace: Trace, *, role: Role
+        self, share: float, expert: str, request: ChatRequest, relay: Relay, trace: Trace, *, role: Role
     ) -> Draft:
         """Ask, and give up when nothing has come within this share of the time left."""
+        if share == 1:
+            relay.patience = None
+            return await self._ask(expert, request, relay, trace, role=role)
         limit_s = request.left_s * share
-        with anyio.move_on_after(limit_s if share < 1 else None) as relay.patience:
+        with anyio.move_on_after(limit_s) as relay.patience:
             return await self._ask(expert, request, relay, trace, role=role)
         raise ExpertTimeout(expert, f"no answer within {limit_s:.1f} s, so that another can still give one")
 
-    async def _ask(self, expert: str, request: ChatRequest, relay: _Relay, trace: Trace, *, role: Role) -> Draft:
-        """One expert's draft, asked again while it failed retryably, is not down, and nothing has gone out."""
+    async def _ask(self, expert: str, request: ChatRequest, relay: Relay, trace: Trace, *, role: Role) -> Draft:
+        """One expert's draft, asked again where that may help and is allowed."""
         await self._registry.start(expert)
-
-        def again(error: Exception) -> bool | float:
-            if relay.begun or not isinstance(error, ExpertError) or not error.retryable:
-                return False
-            if self._registry.condition(expert).state == "down":
-                return False
-            if error.retry_after_s is not None and error.retry_after_s > MOST_WAIT_S:
-                return False
-            return error.retry_after_s or True
-
-        retrying = stamina.AsyncRetryingCaller(
-            attempts=self._attempts, timeout=request.left_s, wait_initial=0.05, wait_max=2.0, wait_jitter=0.1
-        )
-        return await retrying(again, self._once, expert, request, relay, trace, role)
-
-    async def _once(self, expert: str, request: ChatRequest, relay: _Relay, trace: Trace, role: Role) -> Draft:
-        cost = self._registry.settings(expert).cost
-        with trace.expert_at_work() as watch:
-            relay.watch = watch
-            if role != "draft":
-                trace.expert = expert  # so that a stream's headers name who is answering
-            seen = Attempt(expert=expert, role=role, outcome="cancelled", took_ms=0)
+        retries = self._registry.guard(expert).retries
+        retries.called()
+        calls = 0
+        while True:
             try:
-                draft = await self._registry[expert].draft(request, relay)
-                seen = answered(seen, draft, cost)
+                return await self._once(expert, request, relay, trace, role)
             except ExpertError as error:
-                trace.expert = None
-                failure = Failure(kind=type(error).__name__, message=str(error))
-                seen = seen.model_copy(update={"outcome": "failed", "failure": failure})
-                raise
-            finally:
-                times = {"first_token_ms": relay.first_ms, "took_ms": watch.ms}
-                trace.attempts.append(seen.model_copy(update=times))
-            return draft
+                calls += 1
+                pause_s = self._pause_s(error, expert, calls)
+                in_time = clock.now() + pause_s < relay.until(request)
+                if relay.begun or not in_time or not retries.take():
+                    raise
+            await anyio.sleep(pause_s)
+
+    def _pause_s(self, error: ExpertError, expert: str, calls: int) -> float:
+        """How long to wait before the same expert is asked again after so many calls; infinite where it is not."""
+        asked_s = error.retry_after_s or 0.0
+        if not error.retryable or calls >= self._attempts or asked_s > MOST_WAIT_S:
+            return math.inf
+        if self._registry.condition(expert).state == "down":
+            return math.inf
+        return asked_s + self._jitter() * min(MOST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (calls - 1))
+
+    async def _once(self, expert: str, request: ChatRequest, relay: Relay, trace: Trace, role: Role) -> Draft:
+        relay.watch = trace.expert_begins()
+        if role != "draft":
+            trace.expert = expert  # so that a stream's headers name who is answering
+        try:
+            return await call(self._registry, expert, request, relay, role=role, attempts=trace.attempts)
+        except ExpertError:
+            trace.expert = None
+            raise
+        finally:
+            trace.expert_ends()
 
 
-def answered(seen: Attempt, draft: Draft, cost: Cost) -> Attempt:
-    """The attempt once its draft is there, with tokens and price."""
+async def call(
+    registry: Registry, expert: str, request: ChatRequest, relay: Relay, *, role: Role, attempts: list[Attempt]
+) -> Draft:
+    """One call of an expert through its guard; what became of it is added to `attempts`.
+
+    Raises:
+        ExpertError: it did not answer, or was not asked.
+
+    """
+    relay.visit = draft = failure = None
+    try:
+        relay.visit = await registry.guard(expert).enter(relay.until(request))
+        with relay.visit:
+            draft = await registry[expert].draft(request, relay)
+    except ExpertError as error:
+        failure = Failure(kind=type(error).__name__, message=str(error))
+        raise
+    finally:
+        took_ms = relay.watch.ms
+        attempts.append(
+            Attempt(
+                expert=expert,
+                role=role,
+                outcome="answered" if draft is not None else "failed" if failure is not None else "cancelled",
+                failure=failure,
+                first_token_ms=relay.first_ms,
+                queued_ms=took_ms if relay.visit is None else round(relay.visit.queued_s * 1000, 3),
+                took_ms=took_ms,
+                **(_of(draft, registry.settings(expert).cost) if draft is not None else {}),
+            )
+        )
+    return draft
+
+
+def _of(draft: Draft, cost: Cost) -> dict[str, Any]:
+    """What an attempt says of its draft: who gave it, tokens and price."""
     tokens = TokenCount(input=draft.usage.input_tokens, output=draft.usage.output_tokens)
     usd = cost.usd(input_tokens=tokens.input, output_tokens=tokens.output)
-    return seen.model_copy(update={"outcome": "answered", "replica": draft.replica, "tokens": tokens, "cost_usd": usd})
+    return {"replica": draft.replica, "tokens": tokens, "cost_usd": usd}

@@ -10,7 +10,7 @@ from orchestrator.fleet.breaker import Breaker
 def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Seconds; the breaker reads `now`."""
     now = {"now": 100.0}
-    monkeypatch.setattr(breaker_module.anyio, "current_time", lambda: now["now"])
+    monkeypatch.setattr(breaker_module.clock, "now", lambda: now["now"])
     return now
 
 

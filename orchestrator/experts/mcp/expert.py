@@ -97,8 +97,10 @@ class McpExpert:
     async def _arguments(self, signature: Signature, request: ChatRequest) -> tuple[Mapping[str, Any], Usage]:
         query = self._query(request)
         if self._settings.arguments_by is not None:
-            extractor = self._site.expert(self._settings.arguments_by)
-            return await extract(query, signature, extractor=extractor, request=request, expert=self.id)
+            extractor = self._settings.arguments_by
+            return await extract(
+                query, signature, site=self._site, extractor=extractor, request=request, expert=self.id
+            )
         if self._settings.arguments is not None:
             arguments = {name: filled(value, query) for name, value in self._settings.arguments.items()}
         else:

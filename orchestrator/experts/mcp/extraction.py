@@ -10,7 +10,7 @@ import orjson
 
 from orchestrator.errors import ExpertError, ExpertRejected
 from orchestrator.experts.mcp.arguments import Signature, read_arguments
-from orchestrator.experts.protocol import Expert
+from orchestrator.experts.site import Site
 from orchestrator.types import ChatRequest, Chunk, Usage
 
 __all__ = ["extract"]
@@ -27,9 +27,9 @@ _QUOTED_CHARS = 2000  # of a reply that is shown to its author again
 
 
 async def extract(
-    query: str, signature: Signature, *, extractor: Expert, request: ChatRequest, expert: str
+    query: str, signature: Signature, *, site: Site, extractor: str, request: ChatRequest, expert: str
 ) -> tuple[dict[str, Any], Usage]:
-    """Arguments that satisfy the signature, and the tokens they cost. `expert` is who wants them.
+    """Arguments that satisfy the signature, and the tokens they cost. `expert` is who wants them, of `extractor`.
 
     Raises:
         ExpertRejected: two replies held none.
@@ -44,7 +44,7 @@ async def extract(
     problem = ""
     for _ in range(2):
         try:
-            draft = await extractor.draft(_asked(request, messages, signature, extractor.id), _nowhere)
+            draft = await site.ask(extractor, _asked(request, messages, signature, extractor), _nowhere)
         except ExpertError as error:
             raise error.passed_on(expert) from error
         usage += draft.usage
@@ -61,7 +61,7 @@ async def extract(
             {"role": "assistant", "content": draft.text[:_QUOTED_CHARS]},
             {"role": "user", "content": _MEND.format(problem=problem)},
         ]
-    raise ExpertRejected(expert, f"{extractor.id!r} found no arguments for {signature.name!r}: {problem}")
+    raise ExpertRejected(expert, f"{extractor!r} found no arguments for {signature.name!r}: {problem}")
 
 
 def _briefing(query: str, signature: Signature) -> str:

@@ -128,7 +128,8 @@ class RetrieverExpert:
 
     async def _read(self, request: ChatRequest, passages: Sequence[Passage], emit: Emit) -> Draft | None:
         """The reader's answer; None if it is down or did not begin one in its share of the time."""
-        reader = self._site.expert(self._settings.reader or "")
+        name = self._settings.reader or ""
+        reader = self._site.expert(name)
         if isinstance(reader, Supervised) and reader.condition.state == "down":
             self._unread(f"it is down ({reader.condition.reason})")
             return None
@@ -136,7 +137,7 @@ class RetrieverExpert:
         with anyio.CancelScope(deadline=now + _READER_SHARE * (request.deadline - now)) as scope:
             relay = _Relay(emit, model=self.id, passages=passages, waiting=scope)
             try:
-                return await reader.draft(request, relay)
+                return await self._site.ask(name, request, relay)
             except ExpertError as error:
                 if relay.begun:
                     raise error.passed_on(self.id) from error

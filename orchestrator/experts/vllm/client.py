@@ -148,13 +148,14 @@ class ask:  # noqa: N801 - used like a function
         try:
             connection = await self._begun()
             answer = Answer(connection, target)
-            if connection.status != 200:  # noqa: PLR2004 - HTTP's OK
-                text = await answer.beginning(_MAX_ERROR_BYTES)
-                raise target.faults.status(connection.status, connection.headers, text)
+            if connection.status == 200:  # noqa: PLR2004 - HTTP's OK
+                return answer
+            text = await answer.beginning(_MAX_ERROR_BYTES)
         except BaseException:
             self._leave()
             raise
-        return answer
+        self._leave()
+        raise target.faults.status(connection.status, connection.headers, text)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

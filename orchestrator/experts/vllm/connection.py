@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection to a model server: a request goes out, its answer comes in pieces. Knows no expert.
 
-The parser is httptools (llhttp, which uvicorn serves with); sockets and TLS are the event loop's. A general client costs
-several times the rest of a request (see docs/performance.md), and most of what it does, no request here needs: cookies,
-redirects, proxies, decompression, forms.
+The parser is httptools (llhttp, which uvicorn serves with); sockets and TLS are the event loop's. A general client
+costs more than all the rest of a request (docs/performance.md), for what no request here needs: cookies, redirects,
+proxies, decompression, forms.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ MAX_HEAD_BYTES = 64 * 1024
 """Most bytes before an answer's body begins."""
 MOST_UNREAD_BYTES = 256 * 1024
 """Above this the server has to wait until the answer has been read: the back-pressure."""
+_TICK_S = 0.002
+"""Event loops round times, so that a timer may be early by so much."""
 
 
 class HttpError(Exception):
@@ -139,6 +141,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._limit_at = 0.0
         self._pieces: list[bytes] = []
         self._unread = 0
         self._paused = False
@@ -204,13 +208,29 @@ class Connection(asyncio.Protocol):
         """Wait until something has come."""
         if self._error is not None:
             raise self._error
+        self._limit_at = self._loop.time() + limit_s
+        if self._timer is None or self._limit_at < self._timer.when():
+            self._set_timer()
         self._waiter = waiter = self._loop.create_future()
-        timer = self._loop.call_later(limit_s, _expire, waiter, limit_s)
         try:
             await waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_timer(self) -> None:
+        # One timer lasts for many waits: setting one for each would cost more than reading a chunk does.
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._limit_at, self._look_at_limit)
+
+    def _look_at_limit(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() + _TICK_S < self._limit_at:
+            self._set_timer()
+            return
+        self._waiter.set_exception(ReadTimeout("nothing came for too long"))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -219,6 +239,9 @@ class Connection(asyncio.Protocol):
     def _end(self, error: HttpError) -> None:
         """Nothing comes any more; whoever waits learns why, unless the answer was complete."""
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._error is None:
             self._error = error
         if self._waiter is not None and not self._waiter.done():
@@ -294,8 +317,3 @@ class Connection(asyncio.Protocol):
         if self._headed:
             self._ended = self.used = True
             self._lasting = self._parser.should_keep_alive()
-
-
-def _expire(waiter: asyncio.Future[None], limit_s: float) -> None:
-    if not waiter.done():
-        waiter.set_exception(ReadTimeout(f"nothing came for {limit_s:g} s"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import anyio
 import orjson
 
+from orchestrator import clock
 from orchestrator.errors import ExpertFailed
 from orchestrator.experts.vllm.client import Answer
 from orchestrator.experts.vllm.faults import Faults, error_message
 from orchestrator.types import Chunk, Draft, Emit
-from orchestrator.wire import Assembled, read_completion, with_model
+from orchestrator.wire import Assembled, Renaming, read_completion
 
 __all__ = ["Relay"]
 
@@ -30,6 +30,7 @@ class Relay:
         self._faults = faults
         self._replica = replica
         self._started = started
+        self._renamed = Renaming(expert)
 
     async def whole(self) -> Draft:
         """The draft of an answer that is not streamed; its completion is the body as it came."""
@@ -44,7 +45,7 @@ class Relay:
             text=text,
             finish_reason=finish_reason,
             usage=usage,
-            total_s=anyio.current_time() - self._started,
+            total_s=clock.now() - self._started,
             completion=body,
             replica=self._replica,
         )
@@ -59,12 +60,12 @@ class Relay:
                     await self._answer.finish()
                     return self._sum_up(assembled, first_at)
                 chunk = self._take(data, assembled)
-                first_at = anyio.current_time() if first_at is None else first_at
+                first_at = clock.now() if first_at is None else first_at
                 await emit(chunk)
 
     def _take(self, data: bytes, assembled: Assembled) -> Chunk:
         self._check_no_error(data)
-        chunk = Chunk(with_model(data, self._expert))
+        chunk = Chunk(self._renamed(data))
         try:
             assembled.add(chunk)
         except ValueError as error:
@@ -86,7 +87,7 @@ class Relay:
             text=assembled.text,
             finish_reason=assembled.finish_reason or "stop",
             usage=assembled.usage,
-            total_s=anyio.current_time() - self._started,
+            total_s=clock.now() - self._started,
             first_token_s=None if first_at is None else first_at - self._started,
             replica=self._replica,
         )
