@@ -10,8 +10,7 @@ import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import anyio
-
+from orchestrator import clock
 from orchestrator.errors import (
     ExpertCut,
     ExpertError,
@@ -92,7 +91,7 @@ class Failover:
     def _next(self) -> Replica | None:
         if len(self._tried) >= MOST_TRIES:
             return None
-        return self._note(self._replicas.pick(anyio.current_time(), tried=self._tried, key=self._key))
+        return self._note(self._replicas.pick(clock.now(), tried=self._tried, key=self._key))
 
     def _note(self, replica: Replica | None) -> Replica | None:
         if replica is not None:
@@ -112,7 +111,7 @@ class Failover:
 
     def _second(self) -> Contest | None:
         """Another server for a request that is late; none unless one is well and the share allows it."""
-        now = anyio.current_time()
+        now = clock.now()
         if not any(replica.well(now) for replica in self._replicas.all if replica not in self._tried):
             return None
         if self._hedging is None or not self._hedging.take():
@@ -147,7 +146,7 @@ class Failover:
     def _summed_up(self) -> ExpertError:
         """What to tell of several failures: of the last one's kind, and when to come back where any server said so."""
         if not self._errors:
-            rest_s = self._replicas.rest_s(anyio.current_time())
+            rest_s = self._replicas.rest_s(clock.now())
             return ExpertOverloaded(self._expert, "all its servers asked to be left alone", retry_after_s=rest_s)
         if len(self._errors) == 1:
             return self._errors[0]

@@ -12,8 +12,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-import anyio
-
+from orchestrator import clock
 from orchestrator.errors import (
     ExpertCut,
     ExpertError,
@@ -123,7 +122,7 @@ class Visit:
 
     def __enter__(self) -> Self:
         replica = self._replica
-        self._asked_at = anyio.current_time()
+        self._asked_at = clock.now()
         self._ticket = replica.circuit.enter(self._asked_at)
         replica.in_flight += 1
         replica.requests += 1
@@ -137,17 +136,17 @@ class Visit:
     @property
     def waited_s(self) -> float:
         """Seconds since the server was asked."""
-        return anyio.current_time() - self._asked_at
+        return clock.now() - self._asked_at
 
     def begun(self) -> None:
         """The first piece of the answer is there."""
         self._begun = True
-        self._replica.circuit.begun(self._ticket, anyio.current_time())
+        self._replica.circuit.begun(self._ticket, clock.now())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        replica, now = self._replica, anyio.current_time()
+        replica, now = self._replica, clock.now()
         replica.in_flight -= 1
         if error is None:
             replica.circuit.succeeded(self._ticket, now)

@@ -11,7 +11,7 @@ from random import Random
 
 from orchestrator.experts.protocol import Condition, ReplicaSeen
 from orchestrator.experts.vllm.affinity import bounded, rendezvous
-from orchestrator.experts.vllm.circuit import Circuit
+from orchestrator.experts.vllm.circuit import Circuit, Rules
 from orchestrator.experts.vllm.load import Pressure, burden
 from orchestrator.experts.vllm.replica import Replica
 
@@ -24,16 +24,21 @@ class Replicas:
     """Chooses among servers.
 
     random: decides which two are compared, and the jitter of their circuits; give a seeded one to repeat a run.
-    most_report_age_s: an older report of a server's load counts as none.
+    rules: of their circuits. most_report_age_s: an older report of a server's load counts as none.
     """
 
     def __init__(
-        self, urls: Sequence[str], *, random: Random | None = None, most_report_age_s: float = _MOST_REPORT_AGE_S
+        self,
+        urls: Sequence[str],
+        *,
+        random: Random | None = None,
+        rules: Rules | None = None,
+        most_report_age_s: float = _MOST_REPORT_AGE_S,
     ) -> None:
         self._random = random or Random()  # noqa: S311 - no secret
         self._most_report_age_s = most_report_age_s
         self._turns = 0
-        self.all = tuple(Replica(url, Circuit(self._random)) for url in urls)
+        self.all = tuple(Replica(url, Circuit(self._random, rules)) for url in urls)
 
     def pick(self, now: float, *, tried: Collection[Replica] = (), key: bytes | None = None) -> Replica | None:
         """The server to ask, none twice; None where nobody is left, but for servers that asked to be left alone.
