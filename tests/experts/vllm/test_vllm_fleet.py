@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from aiohttp import web
 
@@ -98,9 +99,9 @@ async def test_no_stream_is_lost_or_doubled_when_a_server_dies_before_it_spoke(
     ids=repr,
 )
 async def test_every_request_is_answered_while_one_server_is_well(
-    hire: Hire, servers: list[FakeVLLM], fault: Fault, stream: bool
+    hire: Hire, servers: list[FakeVLLM], fault: Fault, *, stream: bool
 ) -> None:
-    """Specified: each fault before the first token is another server's turn, at once."""
+    """Specified: each fault before the first token is another server's turn, and a broken one is soon left alone."""
     servers[0].fault = servers[1].fault = fault
     expert = crew(hire, servers, first_token_timeout_s=0.05)
     with anyio.fail_after(10):
@@ -108,8 +109,8 @@ async def test_every_request_is_answered_while_one_server_is_well(
             for _ in range(6):
                 draft = await expert.draft(asking(stream=stream), Kept())
                 assert (draft.text, draft.replica) == (ANSWER.text, servers[2].url)
-    well = [request for server in servers[:2] for request in server.requests]
-    assert len(well) <= 12
+    if not isinstance(fault, Status) or fault.code != 404:
+        assert all(len(server.requests) <= 3 for server in servers[:2])
 
 
 async def test_all_servers_dead_is_an_error_at_once_that_names_each(hire: Hire, servers: list[FakeVLLM]) -> None:
@@ -169,7 +170,6 @@ async def test_server_that_flaps_gets_trials_and_no_client_notices(hire: Hire, s
                 servers[0].fault = None if works else Status(code=500)
                 while expert.replicas_seen()[0].breaker != ("closed" if works else "open"):
                     assert (await expert.draft(asking(), Kept())).text == ANSWER.text
-                    await anyio.sleep(0.001)
     assert expert.replicas_seen()[0].openings >= 2
 
 
@@ -181,8 +181,9 @@ async def test_trial_goes_to_one_request_alone(hire: Hire, servers: list[FakeVLL
         await expert.draft(asking(), Kept())
     seen = len(servers[0].requests)
     servers[0].fault = hold = Hold(after=0)
-    await anyio.sleep(0.02)
     with anyio.fail_after(10):
+        while not expert.replicas.all[0].trial_due(anyio.current_time()):
+            await anyio.lowlevel.checkpoint()
         async with anyio.create_task_group() as group:
             for _ in range(20):
                 group.start_soon(expert.draft, asking(stream=True), Kept())
