@@ -47,8 +47,8 @@ async def nowhere(_: Chunk) -> None:
 class Relay:
     """Passes chunks on, and knows whether and when the first one went.
 
-    late_at: when it is too late whatever has come, on anyio's clock. patience: within which the first chunk must come; it
-    ends with that one. visit: of the call under way, once it has been let through.
+    late_at: when it is too late whatever has come, on anyio's clock. patience: within which the first chunk must come;
+    it ends with that one. visit: of the call under way, once it has been let through.
     """
 
     emit: Emit

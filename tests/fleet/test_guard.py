@@ -117,7 +117,7 @@ async def test_a_call_that_its_deadline_ended(
 
 
 async def test_a_stream_that_stalls_counts_after_the_time_for_beginning_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It began in its share of the deadline and then hung for as long as it may: its own time-out, not the request's."""
+    """It began within its share of the deadline and then hung: a time-out of its own, not the request's."""
     now = [100.0]
     monkeypatch.setattr(clock, "now", lambda: now[0])
     one = guard()
