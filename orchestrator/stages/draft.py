@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -67,14 +67,14 @@ class Relay:
         """When a call that has not begun to answer is given up, on anyio's clock."""
         return self.late_at if self.patience is None else min(self.late_at, self.patience.deadline)
 
-    async def __call__(self, chunk: Chunk) -> None:
+    def __call__(self, chunk: Chunk) -> Awaitable[None]:
         if self.first_ms is None:
             self.first_ms = self.watch.ms
             if self.patience is not None:
                 self.patience.deadline = math.inf
             if self.visit is not None:
                 self.visit.begin(until=self.late_at)
-        await self.emit(chunk)
+        return self.emit(chunk)
 
 
 class Drafting:

@@ -1,32 +1,42 @@
-"""A model, or a LoRA adapter, behind vLLM's chat API: passes requests on, to the server that has least to do."""
+"""A model, or a LoRA adapter, behind vLLM's chat API: passes requests on, to one of its servers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import anyio
 import orjson
 from anyio.abc import TaskStatus
 
+from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
-from orchestrator.errors import ExpertRejected, ExpertTimeout, ExpertUnavailable
-from orchestrator.experts.protocol import Capabilities, Condition
+from orchestrator.errors import ExpertRejected, ExpertUnavailable
+from orchestrator.experts.protocol import Capabilities, Condition, ReplicaSeen
 from orchestrator.experts.site import Site
+from orchestrator.experts.vllm.affinity import affinity_key
 from orchestrator.experts.vllm.client import Pool, Target, ask
+from orchestrator.experts.vllm.failover import Failover
 from orchestrator.experts.vllm.faults import Faults
 from orchestrator.experts.vllm.health import watch
+from orchestrator.experts.vllm.hedge import HedgeCounts, Hedging
 from orchestrator.experts.vllm.relay import Relay
-from orchestrator.experts.vllm.replica import Replica, Replicas
+from orchestrator.experts.vllm.replica import Replica
+from orchestrator.experts.vllm.replicas import Replicas
 from orchestrator.types import ChatRequest, Draft, Emit
 
 __all__ = ["VllmExpert"]
 
 _SYSTEM_ROLES = ("system", "developer")
+_SILENT_SHARE = 0.5
+"""Of the time-out to the first token: a stream that was silent for longer when somebody cancelled it is its server's
+failure. Those above, whose patience is shorter than the time-out, would else keep a dead server from being known."""
 
 
 class VllmExpert:
-    """An expert on one or several servers; an adapter uses its base's servers, API key and timeouts.
+    """An expert on one or several servers; an adapter uses its base's servers, API key, timeouts, affinity and hedging.
 
     What a server cannot do (tools without a parser, images for a text model) it refuses itself, in its own words;
     we cannot know, so `capabilities` claims both.
@@ -39,8 +49,10 @@ class VllmExpert:
         self.id = expert_id
         self.settings = settings
         self.replicas = Replicas(settings.replicas)
+        self.hedging = None if settings.hedge is None else Hedging(settings.hedge)
         self._site = site
         self._pool = site.share(("vllm", "pool"), Pool)
+        self._targets: dict[Replica, Target] = {}
 
     @property
     def condition(self) -> Condition:
@@ -49,6 +61,15 @@ class VllmExpert:
             return self.home().replicas.condition
         except ExpertUnavailable as error:
             return Condition(state="down", reason=str(error))
+
+    def replicas_seen(self) -> list[ReplicaSeen]:
+        """How each server is; an adapter has none of its own."""
+        return self.replicas.seen(clock.now())
+
+    @property
+    def hedges(self) -> HedgeCounts | None:
+        """How often a second server was asked; None where that is off."""
+        return None if self.hedging is None else self.hedging.counts
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Keep connections open and probe the servers; an adapter leaves the probing to its base."""
@@ -64,11 +85,11 @@ class VllmExpert:
             )
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
-        started = anyio.current_time()
-        with anyio.move_on_after(request.left_s):
-            with self._pool.held():
-                return await self._from_any(request, emit, started=started)
-        raise ExpertTimeout(self.id, "no whole answer before the deadline")
+        self._pool.hold()
+        try:
+            return await self._from_any(request, emit, started=clock.now())
+        finally:
+            self._pool.release()
 
     def home(self) -> VllmExpert:
         """The expert whose servers hold this one: itself, or an adapter's base."""
@@ -80,32 +101,40 @@ class VllmExpert:
         return base.home()
 
     async def _from_any(self, request: ChatRequest, emit: Emit, *, started: float) -> Draft:
-        """The draft of the first server that is there, each asked at most once.
+        """The draft of the first server that gives one, each asked at most once."""
+        home = self.home()
+        settings, streamed = home.settings, request.stream
+        failover = Failover(
+            self.id,
+            home.replicas,
+            partial(self._from_one, request, self._body(request), started),
+            key=affinity_key(settings.affinity, request.session, request.body.get("messages")),
+            hedging=home.hedging if streamed else None,
+            silence_s=settings.first_token_timeout_s * _SILENT_SHARE if streamed else math.inf,
+        )
+        return await failover.draft(emit)
 
-        Only a server that is not there is replaced, which shows before the first byte of an answer.
-        """
-        replicas = self.home().replicas
-        missing: dict[Replica, ExpertUnavailable] = {}
-        while (replica := replicas.pick(anyio.current_time(), tried=missing)) is not None:
-            try:
-                with replica.busy():
-                    target = self._target(replica)
-                    async with ask(self._pool, target, self._body(request)) as answer:
-                        replicas.answered(replica)
-                        relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
-                        return await relay.streamed(emit) if request.stream else await relay.whole()
-            except ExpertUnavailable as error:
-                replicas.eject(replica, anyio.current_time())
-                missing[replica] = error
-        raise list(missing.values())[-1]
+    async def _from_one(self, request: ChatRequest, body: bytes, started: float, replica: Replica, emit: Emit) -> Draft:
+        """The draft of one server. What must hold of it first is to be seen to here: an error is one of this server."""
+        target = self._target(replica)
+        async with ask(self._pool, target, body, deadline=request.deadline) as answer:
+            relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
+            return await relay.streamed(emit) if request.stream else await relay.whole()
 
     def _target(self, replica: Replica) -> Target:
+        target = self._targets.get(replica)
+        if target is None:
+            target = self._targets[replica] = self._new_target(replica)
+        return target
+
+    def _new_target(self, replica: Replica) -> Target:
         home = self.home().settings
         key = home.api_key
         return Target(
             url=f"{replica.url}/v1/chat/completions",
             headers={} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"},
             connect_timeout_s=home.connect_timeout_s,
+            first_token_timeout_s=home.first_token_timeout_s,
             read_timeout_s=home.read_timeout_s,
             faults=Faults(self.id, replica.shown, key),
         )
