@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-DRAIN_S = 5
-"""Seconds that running requests get to finish when the service is told to stop."""
+GC_EVERY = 20_000
+"""Objects more than before that make the garbage collector look at the young ones."""
 
 
 def serve(
@@ -84,11 +85,10 @@ def _train_if_needed(config: Config, embedders: Embedders) -> None:
 
 
 def _run(config: Config, embedders: Embedders, listener: socket.socket, started: float) -> None:
-    import uvicorn
-
     from orchestrator.engine import running
     from orchestrator.service.app import create_app
     from orchestrator.service.requests_log import request_log
+    from orchestrator.service.server import server_of
 
     host, port = listener.getsockname()[:2]
     failures: list[Exception] = []
@@ -104,21 +104,9 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             failures.append(error)
             raise
 
+    options = {"loop": "uvloop", "log_level": "critical", "access_log": False, "server_header": False}
     app = create_app(config, announced, log_request=request_log())
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # nothing here asks for the client's address
-            timeout_graceful_shutdown=DRAIN_S,
-        )
-    )
+    server = server_of(app, config.serve, **options)
     with listener, suppress(SystemExit):  # uvicorn's way of saying that start-up failed; the reason is in `failures`
         server.run(sockets=[listener])
     if failures:
@@ -134,6 +122,9 @@ async def _announce(engine: Engine, url: str, started: float) -> None:
     """Say where the service is, and when it got ready."""
     _say(f"Expert Orchestrator listens on {url}  (API: {url}/docs)")
     await engine.registry.first_up()
+    gc.collect()
+    gc.freeze()  # what was loaded stays: looking through it again and again would be a tax on every request
+    gc.set_threshold(GC_EVERY)
     _say(f"ready after {time.monotonic() - started:.1f} s. Try:")
     body = '{"model": "auto", "messages": [{"role": "user", "content": "What is 17% of 4310?"}]}'
     _say(f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")

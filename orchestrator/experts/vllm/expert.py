@@ -11,8 +11,9 @@ import anyio
 import orjson
 from anyio.abc import TaskStatus
 
+from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
-from orchestrator.errors import ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.errors import ExpertRejected, ExpertUnavailable
 from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, ReplicaSeen
 from orchestrator.experts.site import Site
 from orchestrator.experts.vllm.affinity import affinity_key
@@ -51,6 +52,7 @@ class VllmExpert:
         self.hedging = None if settings.hedge is None else Hedging(settings.hedge)
         self._site = site
         self._pool = site.share(("vllm", "pool"), Pool)
+        self._targets: dict[Replica, Target] = {}
 
     @property
     def condition(self) -> Condition:
@@ -62,7 +64,7 @@ class VllmExpert:
 
     def replicas_seen(self) -> list[ReplicaSeen]:
         """How each server is; an adapter has none of its own."""
-        return self.replicas.seen(anyio.current_time())
+        return self.replicas.seen(clock.now())
 
     @property
     def hedges(self) -> HedgeCounts | None:
@@ -83,11 +85,11 @@ class VllmExpert:
             )
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
-        started = anyio.current_time()
-        with anyio.move_on_after(request.left_s):
-            with self._pool.held():
-                return await self._from_any(request, emit, started=started)
-        raise ExpertTimeout(self.id, "no whole answer before the deadline")
+        self._pool.hold()
+        try:
+            return await self._from_any(request, emit, started=clock.now())
+        finally:
+            self._pool.release()
 
     def home(self) -> VllmExpert:
         """The expert whose servers hold this one: itself, or an adapter's base."""
@@ -115,11 +117,17 @@ class VllmExpert:
     async def _from_one(self, request: ChatRequest, body: bytes, started: float, replica: Replica, emit: Emit) -> Draft:
         """The draft of one server. What must hold of it first is to be seen to here: an error is one of this server."""
         target = self._target(replica)
-        async with ask(self._pool, target, body) as answer:
+        async with ask(self._pool, target, body, deadline=request.deadline) as answer:
             relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
             return await relay.streamed(emit) if request.stream else await relay.whole()
 
     def _target(self, replica: Replica) -> Target:
+        target = self._targets.get(replica)
+        if target is None:
+            target = self._targets[replica] = self._new_target(replica)
+        return target
+
+    def _new_target(self, replica: Replica) -> Target:
         home = self.home().settings
         key = home.api_key
         return Target(

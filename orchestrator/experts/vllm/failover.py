@@ -15,6 +15,7 @@ from orchestrator.errors import (
     ExpertCut,
     ExpertError,
     ExpertFailed,
+    ExpertLate,
     ExpertMisconfigured,
     ExpertOverloaded,
     ExpertTimeout,
@@ -84,7 +85,7 @@ class Failover:
             try:
                 return await self._from(replica, emit)
             except ExpertError as error:
-                if self._begun or not isinstance(error, _ANOTHER_MAY_DO):
+                if self._begun or not isinstance(error, _ANOTHER_MAY_DO) or isinstance(error, ExpertLate):
                     raise
         raise self._summed_up()
 

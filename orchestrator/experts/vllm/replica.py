@@ -17,6 +17,7 @@ from orchestrator.errors import (
     ExpertCut,
     ExpertError,
     ExpertFailed,
+    ExpertLate,
     ExpertOverloaded,
     ExpertTimeout,
     ExpertUnavailable,
@@ -149,7 +150,7 @@ class Visit:
         replica.in_flight -= 1
         if error is None:
             replica.circuit.succeeded(self._ticket, now)
-        elif isinstance(error, ExpertError):
+        elif isinstance(error, ExpertError) and not isinstance(error, ExpertLate):
             self._blame(error, now)
         elif not self._begun and now - self._asked_at >= self._silence_s:
             self._failed(f"{replica.shown}: nothing came for {now - self._asked_at:.1f} s", now)

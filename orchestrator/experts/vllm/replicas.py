@@ -47,6 +47,9 @@ class Replicas:
         A server whose trial is due gets this request. Then those that are well, by load or, with a key, by affinity.
         When none is, the others are asked all the same: their trouble may be over, and not to ask is sure to fail.
         """
+        if len(self.all) == 1:  # the same comes of it, sooner
+            (alone,) = self.all
+            return None if alone in tried or alone.resting(now) else self._taken(alone)
         left = [replica for replica in self.all if replica not in tried] if tried else self.all
         well = [replica for replica in left if replica.well(now)]
         if len(well) < len(left):
