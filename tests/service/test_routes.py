@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from orchestrator.errors import ExpertUnavailable
-from orchestrator.experts import ReplicaSeen
+from orchestrator.experts import HedgeCounts, ReplicaSeen
 from orchestrator.testing import ScriptedExpert
 from orchestrator.types import Passage
 from tests.service.serving import served
@@ -108,6 +108,8 @@ async def test_a_bad_search_says_which_field_is_wrong(body: dict[str, object], p
 class OnServers(ScriptedExpert):
     """An expert in memory that claims to have a server."""
 
+    hedges = HedgeCounts(streams=9, hedged=1, won=1, refused=0, after_s=None)
+
     def replicas_seen(self) -> Sequence[ReplicaSeen]:
         return [SEEN]
 
@@ -117,6 +119,7 @@ async def test_experts_shows_how_each_server_of_an_expert_is() -> None:
     async with served(OnServers("solver"), ScriptedExpert("writer"), categories=CATEGORIES) as client:
         solver, writer = (await client.get("/v1/experts")).json()
     assert (solver["replicas"], writer["replicas"]) == ([asdict(SEEN)], [])
+    assert (solver["hedges"], writer["hedges"]) == (asdict(OnServers.hedges), None)
 
 
 async def test_experts_shows_how_each_is() -> None:

@@ -11,12 +11,24 @@ import anyio.lowlevel
 import pytest
 from aiohttp import web
 
-from orchestrator.errors import ExpertOverloaded, ExpertUnavailable
+from orchestrator.errors import ExpertError, ExpertOverloaded, ExpertUnavailable
 from orchestrator.experts.vllm.circuit import Rules
 from orchestrator.experts.vllm.expert import VllmExpert
 from orchestrator.experts.vllm.hedge import Hedging
 from orchestrator.experts.vllm.replicas import Replicas
-from orchestrator.testing import Answer, Cut, FakeVLLM, Fault, Garbage, Hang, Hold, Status, StreamError, in_service
+from orchestrator.testing import (
+    Answer,
+    Cut,
+    Drop,
+    FakeVLLM,
+    Fault,
+    Garbage,
+    Hang,
+    Hold,
+    Status,
+    StreamError,
+    in_service,
+)
 from orchestrator.types import ChatRequest, Chunk
 
 pytestmark = pytest.mark.anyio
@@ -190,6 +202,58 @@ async def test_trial_goes_to_one_request_alone(hire: Hire, servers: list[FakeVLL
             await servers[1].until(lambda: len(servers[1].requests + servers[2].requests) >= 19)
             assert len(servers[0].requests) == seen + 1
             hold.release.set()
+
+
+FAULTS: list[Fault | None] = [
+    None,
+    None,
+    Status(code=500),
+    Status(code=503),
+    Status(code=429),
+    Status(code=429, headers={"Retry-After": "0.01"}),
+    Drop(),
+    Hang(),
+    Cut(after=0),
+    Cut(after=3),
+    Cut(after=5, clean=False),
+    Garbage(after=2),
+    StreamError(after=4),
+]
+
+
+async def test_under_mixed_faults_no_token_is_doubled_or_reordered_and_nothing_is_left_open(
+    hire: Hire, servers: list[FakeVLLM]
+) -> None:
+    """Specified (issue, 3): 64 at a time, hedged too; each ends with the whole answer or with an error, in time."""
+    random, expert = Random(11), crew(hire, servers, rules=SOON, hedge=0.5, first_token_timeout_s=0.1)
+    whole = failed = 0
+
+    async def one(limiter: anyio.CapacityLimiter) -> None:
+        nonlocal whole, failed
+        async with limiter:
+            for server in servers:
+                server.fault = random.choice(FAULTS) if random.random() < 0.2 else None
+            kept = Kept()
+            try:
+                await expert.draft(asking(stream=True, left_s=2), kept)
+            except ExpertError:
+                failed += 1
+                assert ANSWER.text.startswith(kept.text)
+            else:
+                whole += 1
+                assert kept.text == ANSWER.text
+
+    with anyio.fail_after(60):
+        async with in_service(expert):
+            limiter = anyio.CapacityLimiter(64)
+            async with anyio.create_task_group() as group:
+                for _ in range(600):
+                    group.start_soon(one, limiter)
+            for server in servers:
+                await server.until(lambda: all(each.running == 0 for each in servers))
+            assert [seen.in_flight for seen in expert.replicas_seen()] == [0, 0, 0]
+    assert whole + failed == 600
+    assert min(whole, failed) > 0
 
 
 async def test_retry_after_of_every_server_is_told_and_respected(hire: Hire, servers: list[FakeVLLM]) -> None:
