@@ -15,6 +15,7 @@ from orchestrator.testing.fake_vllm.completions import prompts_of
 from orchestrator.testing.fake_vllm.engine import PauseMode
 from orchestrator.testing.fake_vllm.errors import Refused
 from orchestrator.testing.fake_vllm.metrics import CONTENT_TYPE, exposition
+from orchestrator.testing.fake_vllm.spoiling import before, refusal
 from orchestrator.testing.fake_vllm.state import Recorded, ServerState
 from orchestrator.testing.fake_vllm.tokens import chat_prompt, text_of, token_id, tokens_of
 
@@ -135,12 +136,21 @@ class Control:
         """`POST /v1/embeddings`."""
         state = self._state
         recorded = Recorded(
-            headers=dict(request.headers), raw=await request.read(), path=request.path, asleep=state.asleep
+            headers=dict(request.headers),
+            raw=await request.read(),
+            path=request.path,
+            asleep=state.asleep,
+            fault=state.pick(),
         )
         state.note(recorded)
+        refused = refusal(recorded.fault)
+        if refused is not None:
+            return refused
         body = self._checked(parsed(recorded.raw))
         prompts = prompts_of({"prompt": body.get("input")})
         async with state.engine.job():
+            if not await before(request, recorded.fault):
+                return web.Response()
             await state.engine.step(state.first_s)
             rows = state.embedder.embed(["".join(tokens) for tokens in prompts])
         used = sum(map(len, prompts))

@@ -129,6 +129,12 @@ class Engine:
             self._changed()
             return not self.asleep
 
+    def reborn(self) -> None:
+        """Be as a new process is: awake, with its weights."""
+        self.level, self.lost_weights, self._sleeping_tags = None, False, set()
+        self._resumed.set()
+        self._admit()
+
     async def reload_weights(self) -> None:
         """Read the weights again, which sleep of level 2 has dropped."""
         async with self._moving:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -12,14 +12,22 @@ from orchestrator.testing.fake_vllm.chat import chat
 from orchestrator.testing.fake_vllm.checks import check_sampling, parsed
 from orchestrator.testing.fake_vllm.completions import completions
 from orchestrator.testing.fake_vllm.engine import Job
-from orchestrator.testing.fake_vllm.errors import Refused, error_object
+from orchestrator.testing.fake_vllm.errors import Refused
 from orchestrator.testing.fake_vllm.said import Asked, Said
+from orchestrator.testing.fake_vllm.spoiling import (
+    DONE,
+    before,
+    hang_up,
+    pause,
+    refusal,
+    reset,
+    spoiled,
+    spoiled_whole,
+)
 from orchestrator.testing.fake_vllm.state import Recorded, ServerState
-from orchestrator.testing.faults import Cut, Drop, Fault, Garbage, Hang, Hold, Status, StreamError
+from orchestrator.testing.faults import Cut, Fault, Reset, WrongModel
 
 __all__ = ["Generation"]
-
-_DONE = b"[DONE]"
 
 
 class Generation:
@@ -41,24 +49,24 @@ class Generation:
     ) -> web.StreamResponse:
         state = self._state
         raw = await request.read()
-        recorded = Recorded(headers=dict(request.headers), raw=raw, path=request.path, asleep=state.asleep)
+        recorded = Recorded(
+            headers=dict(request.headers), raw=raw, path=request.path, asleep=state.asleep, fault=state.pick()
+        )
         state.note(recorded)
         state.tell()
-        fault = state.fault
-        if isinstance(fault, Status):
-            return _refused(fault)
+        fault = recorded.fault
+        refused = refusal(fault)
+        if refused is not None:
+            return refused
         asked = self._asked(request, recorded, needs)
         said = compose(asked)
         adapter = asked.model if asked.model in state.adapters.loaded else None
         came = anyio.current_time()
         async with self._counted(), state.engine.job(adapter) as job:
-            if isinstance(fault, Drop):
-                _hang_up(request)
-                return web.Response()
             send = self._stream if asked.body.get("stream") else self._whole
             response = await send(request, said, job=job, fault=fault)
-            state.counts.whole.add(anyio.current_time() - came)
-            return response
+        state.counts.whole.add(anyio.current_time() - came)
+        return response
 
     def _asked(self, request: web.Request, recorded: Recorded, needs: str) -> Asked:
         state = self._state
@@ -69,10 +77,11 @@ class Generation:
         if not state.serves(model):
             raise Refused(404, f"The model `{model}` does not exist.", param="model")
         check_sampling(body)
+        other = recorded.fault.model if isinstance(recorded.fault, WrongModel) else state.echo
         return Asked(
             body=body,
             model=str(model),
-            echo=state.echo or str(model),
+            echo=other or str(model),
             request_id=request.headers.get("X-Request-Id"),
             answer=state.said(body),
             logprob_of=state.logprob,
@@ -90,56 +99,52 @@ class Generation:
             self._state.tell()
 
     async def _whole(self, request: web.Request, said: Said, *, job: Job, fault: Fault | None) -> web.StreamResponse:
-        state = self._state
-        raw = said.whole
-        if isinstance(fault, Garbage):
-            raw = fault.data
-        elif isinstance(fault, StreamError):
-            raw = error_object(500, fault.message)
+        raw = spoiled_whole(said.whole, fault)
         with job.scope:
-            await self._begin(fault)
-            await state.engine.step(state.pace_s * len(said.events))
-        aborted = job.scope.cancelled_caught
-        if aborted:
+            if not await self._begin(request, fault):
+                return web.Response()
+            await self._state.engine.step(self._state.pace_s * len(said.events))
+        if job.scope.cancelled_caught:
             raw = said.aborted_whole
-        state.note_sent(raw)
+        self._state.note_sent(raw)
         response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(raw))})
         await response.prepare(request)
-        if isinstance(fault, Hold):
-            await fault.release.wait()
-        if isinstance(fault, Cut):
+        await pause(fault)
+        if isinstance(fault, Cut) or (isinstance(fault, Reset) and fault.after is not None):
             await response.write(raw[: len(raw) // 2])
-            _hang_up(request)
-            return response
+            return _broken(request, response, fault)
         await response.write_eof(raw)
-        self._finished(said, aborted=aborted)
+        self._finished(said, aborted=job.scope.cancelled_caught)
         return response
 
     async def _stream(self, request: web.Request, said: Said, *, job: Job, fault: Fault | None) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        await response.prepare(request)
-        events = _spoiled([*said.events, _DONE], fault)
         with job.scope:
-            await self._begin(fault)
-            for index, event in enumerate(events):
-                if isinstance(fault, Hold) and index == fault.after:
-                    await fault.release.wait()
+            if not await before(request, fault):
+                return web.Response()
+            await response.prepare(request)
+            await self._first()
+            for index, event in enumerate(spoiled([*said.events, DONE], fault)):
+                await pause(fault, index)
                 await self._state.engine.step(self._state.pace_s if index else 0)
                 await self._event(response, event)
-        aborted = job.scope.cancelled_caught
-        if aborted:
+        if job.scope.cancelled_caught:
+            await response.prepare(request)
             await self._event(response, said.aborted_event)
-            await self._event(response, _DONE)
-        if isinstance(fault, Cut) and not fault.clean:
-            _hang_up(request)
-            return response
+            await self._event(response, DONE)
+        if isinstance(fault, Reset) or (isinstance(fault, Cut) and not fault.clean):
+            return _broken(request, response, fault)
         await response.write_eof()
-        self._finished(said, aborted=aborted)
+        self._finished(said, aborted=job.scope.cancelled_caught)
         return response
 
-    async def _begin(self, fault: Fault | None) -> None:
-        if isinstance(fault, Hang):
-            await anyio.sleep_forever()
+    async def _begin(self, request: web.Request, fault: Fault | None) -> bool:
+        stands = await before(request, fault)
+        if stands:
+            await self._first()
+        return stands
+
+    async def _first(self) -> None:
         await self._state.engine.step(self._state.first_s)
         self._state.counts.first_token.add(self._state.first_s)
 
@@ -155,24 +160,10 @@ class Generation:
         )
 
 
-def _refused(fault: Status) -> web.Response:
-    body = error_object(fault.code, fault.message) if fault.body is None else fault.body
-    return web.Response(status=fault.code, body=body, headers={"Content-Type": "application/json", **fault.headers})
-
-
-def _spoiled(events: Sequence[bytes], fault: Fault | None) -> Sequence[bytes]:
-    """The events as the fault leaves them."""
-    match fault:
-        case Cut(after=after):
-            return events[:after]
-        case Garbage(after=after, data=data):
-            return [*events[:after], data, *events[after:]]
-        case StreamError(after=after, message=message):
-            return [*events[:after], error_object(500, message), _DONE]
-        case _:
-            return events
-
-
-def _hang_up(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
+def _broken(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    """End the connection, not the answer."""
+    if isinstance(fault, Reset):
+        reset(request.transport)
+    else:
+        hang_up(request)
+    return response

@@ -13,6 +13,7 @@ from aiohttp import web
 from orchestrator.testing.fake_vllm.control import Control
 from orchestrator.testing.fake_vllm.errors import NOT_FOUND, Refused
 from orchestrator.testing.fake_vllm.generation import Generation
+from orchestrator.testing.fake_vllm.spoiling import before, refusal, reset
 from orchestrator.testing.fake_vllm.state import Recorded, ServerState
 
 __all__ = ["FakeVLLM", "Recorded"]
@@ -24,11 +25,13 @@ class FakeVLLM(ServerState):
     """`async with FakeVLLM() as server:` serves vLLM's endpoints at `server.url`.
 
     What may be changed while it runs: `answer` (what it says, or a function of the body that says so), `fault` (what
-    goes wrong, None for nothing), `health` (the status of `/health`), `echo` (the `model` it puts into answers; None:
-    the one it was asked for), `newline` (how its events' lines end), `logprob` (how likely a token is), `first_s` and
-    `pace_s` (seconds before the first event and between two), `load_s` (seconds that loading an adapter takes),
-    `engine.sleep_s`, `engine.wake_s`, `engine.reload_s` (seconds that sleeping, waking and reading weights take), and
-    of `counts`, which `/metrics` tells: `pretended_running`, `pretended_waiting`, `kv_cache_usage`.
+    goes wrong with text and vectors, or who picks it; None for nothing), `fault_at` (what goes wrong before the answer
+    of a path, such as `/wake_up`; `*` for all paths), `health` (the status of `/health`), `echo` (the `model` it puts
+    into answers; None: the one it was asked for), `newline` (how its events' lines end), `logprob` (how likely a token
+    is), `first_s` and `pace_s` (seconds before the first event and between two), `load_s` (seconds that loading an
+    adapter takes), `engine.sleep_s`, `engine.wake_s`, `engine.reload_s` (seconds that sleeping, waking and reading
+    weights take), `max_num_seqs` and `max_loras` of `engine`, and of `counts`, which `/metrics` tells:
+    `pretended_running`, `pretended_waiting`, `kv_cache_usage`.
 
     What it saw: `requests`; `sent`, the data of all events and all whole bodies in order; `running`, `waiting` and
     `aborted`, the requests under way, those before them and those whose client left; `probes` of `/health`;
@@ -75,6 +78,14 @@ class FakeVLLM(ServerState):
             await self._runner.cleanup()
             self._runner = None
 
+    async def kill(self) -> None:
+        """Die as a killed process does: connections are reset, what it knew is lost. `listen` starts it anew."""
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                reset(connection.transport)
+        await self.refuse()
+        self.reborn()
+
     def _application(self) -> web.Application:
         app = web.Application(middlewares=[self._bordered], client_max_size=64 * 1024 * 1024)
         app.on_response_prepare.append(_named(count(1)))
@@ -114,7 +125,11 @@ class FakeVLLM(ServerState):
             wanted = f"Bearer {self.api_key}"
             if self.api_key and request.path.startswith("/v1") and request.headers.get("Authorization") != wanted:
                 raise Refused(401, "Unauthorized")  # noqa: TRY301 - one place writes refusals
-            return await handler(request)
+            fault = self.fault_at.get(request.path, self.fault_at.get("*"))
+            refused = refusal(fault)
+            if refused is not None:
+                return refused
+            return await handler(request) if await before(request, fault) else web.Response()
         except Refused as refused:
             return web.Response(status=refused.status, body=refused.body, content_type="application/json")
         except web.HTTPNotFound:

@@ -16,6 +16,7 @@ from orchestrator.testing.fake_vllm.engine import Engine
 from orchestrator.testing.fake_vllm.metrics import Counts
 from orchestrator.testing.fake_vllm.tokens import LogprobOf, token_logprob
 from orchestrator.testing.faults import Fault
+from orchestrator.testing.mixture import FaultSource
 from routers.embedding.protocol import Embedder
 
 __all__ = ["Recorded", "Runner", "ServerState"]
@@ -25,12 +26,16 @@ Runner = Literal["generate", "pooling"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """One request for text or vectors as the server got it. asleep: the server was not awake when it came."""
+    """One request for text or vectors as the server got it.
+
+    asleep: the server was not awake when it came. fault: what went wrong with it.
+    """
 
     headers: Mapping[str, str]
     raw: bytes
     path: str = "/v1/chat/completions"
     asleep: bool = False
+    fault: Fault | None = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -69,7 +74,8 @@ class ServerState:
         self.max_model_len = max_model_len
         self.embedder: Embedder = embedder or WordEmbedder()
         self.logprob: LogprobOf = token_logprob
-        self.fault: Fault | None = None
+        self.fault: Fault | FaultSource | None = None
+        self.fault_at: dict[str, Fault] = {}
         self.health = 200
         self.echo: str | None = None
         self.newline = b"\n"
@@ -84,6 +90,7 @@ class ServerState:
         self.counts = Counts()
         self.adapters = Adapters(adapters or {}, enabled=enable_lora, exists=adapter_exists)
         self.engine = Engine(max_num_seqs=max_num_seqs, max_loras=max_loras, changed=self.tell)
+        self._static_adapters = dict(adapters or {})
         self._keep = keep
         self._changed = anyio.Event()
 
@@ -119,6 +126,16 @@ class ServerState:
     def said(self, body: Mapping[str, Any]) -> Answer:
         """What the model says to this."""
         return self.answer if isinstance(self.answer, Answer) else self.answer(body)
+
+    def pick(self) -> Fault | None:
+        """What goes wrong with the next request for text or vectors."""
+        fault = self.fault
+        return fault if fault is None or isinstance(fault, Fault) else fault.pick()
+
+    def reborn(self) -> None:
+        """Forget what a process forgets when it dies: adapters loaded at run time, and that it slept."""
+        self.engine.reborn()
+        self.adapters.loaded = dict(self._static_adapters)
 
     def note(self, recorded: Recorded) -> None:
         """Remember a request."""
