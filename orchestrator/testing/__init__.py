@@ -27,6 +27,7 @@ from orchestrator.testing.faults import (
 from orchestrator.testing.mixture import Mixture, Schedule
 from orchestrator.testing.numbered import Numbered, Traced, UntraceableError, traced
 from orchestrator.testing.outages import Outage, chance_outages, suffer
+from orchestrator.testing.processes import FakeProcess
 from orchestrator.testing.scripted import Reply, ScriptedExpert
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ConformanceError",
     "Cut",
     "Drop",
+    "FakeProcess",
     "FakeVLLM",
     "Fault",
     "Garbage",

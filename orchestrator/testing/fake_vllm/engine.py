@@ -65,7 +65,10 @@ class Engine:
             await job.admitted.wait()
             yield job
         finally:
-            (self.running if job in self.running else self.waiting).remove(job)
+            # A job that sleep aborted has been taken out already.
+            for jobs in (self.running, self.waiting):
+                if job in jobs:
+                    jobs.remove(job)
             self._left.set()
             self._left = anyio.Event()
             self._admit()
@@ -111,6 +114,7 @@ class Engine:
             self.aborted_by_sleep += len(self.running)
             for job in self.running:
                 job.scope.cancel()
+            self.running.clear()
         while self.running:
             await self._left.wait()
 

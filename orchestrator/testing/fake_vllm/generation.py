@@ -100,21 +100,25 @@ class Generation:
 
     async def _whole(self, request: web.Request, said: Said, *, job: Job, fault: Fault | None) -> web.StreamResponse:
         raw = spoiled_whole(said.whole, fault)
+        response = _whole_response(raw)
         with job.scope:
-            if not await self._begin(request, fault):
+            if not await before(request, fault):
                 return web.Response()
+            await self._first()
             await self._state.engine.step(self._state.pace_s * len(said.events))
-        if job.scope.cancelled_caught:
-            raw = said.aborted_whole
-        self._state.note_sent(raw)
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(raw))})
-        await response.prepare(request)
-        await pause(fault)
-        if isinstance(fault, Cut) or (isinstance(fault, Reset) and fault.after is not None):
-            await response.write(raw[: len(raw) // 2])
-            return _broken(request, response, fault)
-        await response.write_eof(raw)
-        self._finished(said, aborted=job.scope.cancelled_caught)
+            self._state.note_sent(raw)
+            await response.prepare(request)
+            await pause(fault)
+            if isinstance(fault, Cut | Reset):
+                await response.write(raw[: len(raw) // 2])
+                return _broken(request, response, fault)
+            await response.write_eof(raw)
+        aborted = job.scope.cancelled_caught
+        self._finished(said, aborted=aborted)
+        if aborted and response.prepared:
+            hang_up(request)
+        elif aborted:
+            return web.Response(body=said.aborted_whole, content_type="application/json")
         return response
 
     async def _stream(self, request: web.Request, said: Said, *, job: Job, fault: Fault | None) -> web.StreamResponse:
@@ -138,12 +142,6 @@ class Generation:
         self._finished(said, aborted=job.scope.cancelled_caught)
         return response
 
-    async def _begin(self, request: web.Request, fault: Fault | None) -> bool:
-        stands = await before(request, fault)
-        if stands:
-            await self._first()
-        return stands
-
     async def _first(self) -> None:
         await self._state.engine.step(self._state.first_s)
         self._state.counts.first_token.add(self._state.first_s)
@@ -158,6 +156,10 @@ class Generation:
             prompt_tokens=said.prompt_tokens,
             output_tokens=0 if aborted else said.output_tokens,
         )
+
+
+def _whole_response(raw: bytes) -> web.StreamResponse:
+    return web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(raw))})
 
 
 def _broken(request: web.Request, response: web.StreamResponse, fault: Fault) -> web.StreamResponse:

@@ -13,6 +13,7 @@ from aiohttp import web
 from orchestrator.testing.fake_vllm.control import Control
 from orchestrator.testing.fake_vllm.errors import NOT_FOUND, Refused
 from orchestrator.testing.fake_vllm.generation import Generation
+from orchestrator.testing.fake_vllm.remote import Remote
 from orchestrator.testing.fake_vllm.spoiling import before, refusal, reset
 from orchestrator.testing.fake_vllm.state import Recorded, ServerState
 
@@ -33,24 +34,25 @@ class FakeVLLM(ServerState):
     weights take), `max_num_seqs` and `max_loras` of `engine`, and of `counts`, which `/metrics` tells:
     `pretended_running`, `pretended_waiting`, `kv_cache_usage`.
 
-    What it saw: `requests`; `sent`, the data of all events and all whole bodies in order; `running`, `waiting` and
-    `aborted`, the requests under way, those before them and those whose client left; `probes` of `/health`;
-    `while_asleep`, the requests that came while it slept (they hang until it is woken); `engine.aborted_by_sleep`,
-    those that ran when it was sent to sleep; `adapters.loaded`, paths by name. `until` waits for such a fact.
+    What it saw: `requests`, of which `received` came; `sent`, the data of all events and all whole bodies in order;
+    `running`, `waiting` and `aborted`, the requests under way, those before them and those whose client left; `probes`
+    of `/health`; `while_asleep`, the requests that came while it slept (they hang until it is woken);
+    `engine.aborted_by_sleep`, those that ran when it was sent to sleep; `adapters.loaded`, paths by name. `until` waits
+    for such a fact.
 
     runner: `pooling` has `/v1/embeddings` and no chat. dev: whether it has `/sleep`, `/wake_up`, `/is_sleeping` and
     `/collective_rpc`. enable_lora, runtime_lora: whether adapters can be used, and loaded while it runs. adapters: the
     paths of those it starts with. adapter_exists: whether there is one at a path. max_loras: most of them in a batch.
     max_num_seqs: most requests at once; others wait. keep: about how many requests and events are remembered.
+    remote: whether `/fake` tells what it saw, and changes it. port: 0 for any that is free.
     """
 
-    _port = 0
     _runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
         """The root of the server; the same when the server stops listening and starts again."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self.host}:{self.port}"
 
     async def __aenter__(self) -> Self:
         await self.listen()
@@ -69,8 +71,8 @@ class FakeVLLM(ServerState):
             self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.05
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
+        await web.TCPSite(self._runner, self.host, self.port).start()
+        self.port = self._runner.addresses[0][1]
 
     async def refuse(self) -> None:
         """Close the port and every connection, as a server that died."""
@@ -115,6 +117,10 @@ class FakeVLLM(ServerState):
                 "/v1/load_lora_adapter": control.load_adapter,
                 "/v1/unload_lora_adapter": control.unload_adapter,
             }
+        if self.remote:
+            remote = Remote(self)
+            get |= {"/fake": remote.facts}
+            post |= {"/fake": remote.tell}
         app.add_routes([web.get(path, handler) for path, handler in get.items()])
         app.add_routes([web.post(path, handler) for path, handler in post.items()])
         return app

@@ -64,6 +64,9 @@ class ServerState:
         max_model_len: int = 32768,
         embedder: Embedder | None = None,
         keep: int | None = None,
+        remote: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.models = tuple(models)
         self.answer = answer or Answer()
@@ -72,6 +75,9 @@ class ServerState:
         self.dev = dev
         self.runtime_lora = runtime_lora
         self.max_model_len = max_model_len
+        self.remote = remote
+        self.host = host
+        self.port = port
         self.embedder: Embedder = embedder or WordEmbedder()
         self.logprob: LogprobOf = token_logprob
         self.fault: Fault | FaultSource | None = None
@@ -84,6 +90,7 @@ class ServerState:
         self.load_s = 0.0
         self.requests: list[Recorded] = []
         self.sent: list[bytes] = []
+        self.received = 0
         self.aborted = 0
         self.probes = 0
         self.while_asleep = 0
@@ -139,6 +146,7 @@ class ServerState:
 
     def note(self, recorded: Recorded) -> None:
         """Remember a request."""
+        self.received += 1
         self.while_asleep += recorded.asleep
         self.requests.append(recorded)
         self._forget(self.requests)
