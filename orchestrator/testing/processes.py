@@ -53,7 +53,8 @@ class FakeProcess:
 
     async def start(self) -> None:
         """Start it (again); returns once it listens. Raises RuntimeError where it ended instead."""
-        command = [sys.executable, "-m", "orchestrator.testing.fake_vllm", "--port", str(self._port), *self._arguments]
+        port = [] if "--port" in self._arguments else ["--port", str(self._port)]
+        command = [sys.executable, "-m", "orchestrator.testing.fake_vllm", *self._arguments, *port]
         self._process = await anyio.open_process(command, stdin=subprocess.DEVNULL, stderr=None)
         try:
             with anyio.fail_after(_START_S):
@@ -75,6 +76,15 @@ class FakeProcess:
                     return found[0]
         raise RuntimeError(f"the process ended with status {await process.wait()} and said {said!r}")
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; `wait` tells how it ended."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        return 0 if self._process is None else await self._process.wait()
+
     async def kill(self) -> int:
         """`kill -9`: no connection is closed in order. Its exit status, which is negative."""
         return await self._end(signal.SIGKILL, math.inf)
@@ -87,8 +97,7 @@ class FakeProcess:
         process = self._process
         if process is None:
             return 0
-        if process.returncode is None:
-            process.send_signal(number)
+        self.send(number)
         with anyio.move_on_after(patience_s):
             await process.wait()
         if process.returncode is None:

@@ -1,5 +1,6 @@
 """LoRA adapters of the faked server."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ pytestmark = pytest.mark.anyio
 
 LOAD, UNLOAD, CHAT = "/v1/load_lora_adapter", "/v1/unload_lora_adapter", "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def came(server: FakeVLLM, count: int) -> bool:
+    return server.running + server.waiting == count
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ async def test_what_cannot_be_loaded_is_refused_as_vllm_does(
     path: str, body: dict[str, Any], status: int, kind: str
 ) -> None:
     """Specified (vLLM): twice is 400, a missing path 404."""
-    there = {"enable_lora": True, "adapters": {"old": "/there"}, "adapter_exists": "/there".__eq__}
+    there: dict[str, Any] = {"enable_lora": True, "adapters": {"old": "/there"}, "adapter_exists": "/there".__eq__}
     async with FakeVLLM(**there) as server, httpx.AsyncClient(base_url=server.url) as client:
         answer = await client.post(path, json=body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
@@ -87,7 +92,7 @@ async def test_server_without_lora_fails(adapter: str) -> None:
 
 async def test_batch_takes_so_many_adapters_and_metrics_name_them() -> None:
     """A request whose adapter has no room waits; one of the base passes it."""
-    settings = {"enable_lora": True, "adapters": {"a": "/a", "b": "/b"}, "max_loras": 1}
+    settings: dict[str, Any] = {"enable_lora": True, "adapters": {"a": "/a", "b": "/b"}, "max_loras": 1}
     async with FakeVLLM(**settings) as server, httpx.AsyncClient(base_url=server.url) as client:
         server.fault = hold = Hold(after=0)
 
@@ -98,7 +103,7 @@ async def test_batch_takes_so_many_adapters_and_metrics_name_them() -> None:
             async with anyio.create_task_group() as group:
                 for count, model in enumerate(("a", "b", "fake-model", "a"), start=1):
                     group.start_soon(ask, model)
-                    await server.until(lambda count=count: server.running + server.waiting == count)
+                    await server.until(partial(came, server, count))
                 assert (server.running, server.waiting) == (3, 1)
                 page = (await client.get("/metrics")).text
                 hold.release.set()
