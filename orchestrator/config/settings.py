@@ -242,10 +242,24 @@ class Usage(Settings):
 
 
 class Launch(Settings):
-    """How `orchestrator up` starts the server of one vLLM expert."""
+    """How `orchestrator up` starts the servers of one vLLM expert on this machine: one for each of its replicas."""
 
-    gpus: tuple[int, ...] = Field(default=(), description="accelerator numbers the server may use")
+    model: str | None = Field(
+        default=None,
+        description="what to load, a folder or a hub id; default: the expert's model, which stays its name",
+    )
+    gpus: tuple[int, ...] = Field(
+        default=(), description="accelerator numbers the servers may use, shared out evenly among the replicas"
+    )
     args: tuple[str, ...] = Field(default=(), description="further arguments of `vllm serve`")
+    command: tuple[str, ...] = Field(
+        default=("vllm", "serve"), min_length=1, description="the program; another environment's vllm, for example"
+    )
+    env: dict[str, str] = Field(default_factory=dict, repr=False, description="environment variables for it")
+    start_timeout_s: Seconds = Field(default=900, description="seconds until /health must answer")
+    stop_timeout_s: Seconds = Field(default=30, description="seconds to end in once told to; then it is killed")
+    drain_s: float = Field(default=30, ge=0, description="seconds that requests under way get before it is told to end")
+    restarts: int = Field(default=5, ge=0, description="failures in a row after which a server is given up")
 
 
 def _no_switch(value: object) -> object:
