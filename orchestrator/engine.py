@@ -24,6 +24,7 @@ from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
+from orchestrator.stages.likelihood import likelihood_of
 from orchestrator.trace import Trace
 from orchestrator.usage.journal import Journal
 from orchestrator.usage.recorder import Recorder
@@ -102,11 +103,13 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
             generation=serving.label,
         )
         group.start_soon(categorizer.serve)
+        agreement = Agreement(embedders(config.embedder))
         pipeline = Pipeline(
             categorizer=categorizer,
             chooser=Chooser(config, serving.plans, registry),
             drafting=Drafting(registry),
-            agreement=Agreement(embedders(config.embedder)),
+            agreement=agreement,
+            likelihood=likelihood_of(config, registry, agreement),
             fusion=config.fusion,
             budget=config.budget,
         )
