@@ -58,14 +58,16 @@ class Failure(_Value):
     message: str
 
 
-class TokenCount(_Value):
+@dataclass(frozen=True, slots=True)
+class TokenCount:
     """Tokens as the expert counted them."""
 
     input: int
     output: int
 
 
-class Attempt(_Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
     """One call of one expert; a retry is an attempt of its own, and so is a call that was not let through.
 
     queued_ms: the part of `took_ms` in which it waited for a place, see `max_concurrency` of the expert.

@@ -14,6 +14,7 @@
     │   ├── ExpertUnavailable    nobody there: refused, died, not started
     │   │   └── ExpertSuspended  failed repeatedly and is left alone for a while: not asked
     │   ├── ExpertTimeout        there, but too slow
+    │   │   └── ExpertLate       too slow for the time that this request had left
     │   ├── ExpertOverloaded     asked us to come back later
     │   ├── ExpertBusy           all its places are taken, and the queue for them is full or too slow: not asked
     │   ├── ExpertRejected       understood and refused this request
@@ -37,6 +38,7 @@ __all__ = [
     "ExpertCut",
     "ExpertError",
     "ExpertFailed",
+    "ExpertLate",
     "ExpertMisconfigured",
     "ExpertOverloaded",
     "ExpertRejected",
@@ -153,6 +155,10 @@ class ExpertSuspended(ExpertUnavailable):
 
 class ExpertTimeout(ExpertError):
     """There, but too slow."""
+
+
+class ExpertLate(ExpertTimeout):
+    """The request's own time was used up while it was asked, which may have been short: no word about the expert."""
 
 
 class ExpertOverloaded(ExpertError):

@@ -53,11 +53,11 @@ class Pipeline:
         self.budget = budget
 
     def request(
-        self, body: Mapping[str, Any], *, model: str, cost_quality: float | None = None
+        self, body: Mapping[str, Any], *, model: str, cost_quality: float | None = None, session: str | None = None
     ) -> tuple[ChatRequest, Trace]:
         """A checked body on its way in: its deadline starts now.
 
-        cost_quality: 0 to 1, see `ChatRequest`.
+        cost_quality, session: see `ChatRequest`.
 
         Raises:
             UnknownModel: before anything else is done.
@@ -65,7 +65,7 @@ class Pipeline:
         """
         self._chooser.check_model(model)
         deadline = clock.now() + self.budget.deadline_s
-        request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality)
+        request = ChatRequest(body=body, deadline=deadline, cost_quality=cost_quality, session=session)
         return request, Trace(model=model, query=query_of(request.messages))
 
     async def route(self, request: ChatRequest, trace: Trace, *, explain: bool = False) -> Chosen:
@@ -95,7 +95,7 @@ class Pipeline:
         return await self._categorizer.explain(trace.query) if decided == self._categorizer.generation else None
 
     async def answer(self, request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
-        """The whole flow: the answer, and its decision in `trace`, also when it fails.
+        """The whole flow within the request's deadline: the answer, and its decision in `trace`, also when it fails.
 
         Raises:
             NoExpertLeft: no expert of the plan answered.
@@ -103,19 +103,29 @@ class Pipeline:
             ExpertError: the only expert of the plan failed, or one broke after its first chunk had gone out.
 
         """
+        with anyio.move_on_at(request.deadline):
+            return await self.run(request, emit, trace)
+        raise self.too_late(trace)
+
+    async def run(self, request: ChatRequest, emit: Emit, trace: Trace) -> Draft:
+        """The whole flow for a caller that cancels it at the deadline; see `answer`."""
         try:
-            with anyio.move_on_at(request.deadline):
-                chosen = await self.route(request, trace)
-                if chosen.plan == "single":
-                    return relay(await self._drafting.first(chosen.experts, request, emit, trace), trace)
-                drafts = await self._drafting.side_by_side(chosen.experts, request, trace)
-                return await self._fuse(drafts, chosen, request, emit, trace)
-            raise DeadlineExceeded(self.budget.deadline_s, _waiting_for(trace))
+            chosen = await self.route(request, trace)
+            if chosen.plan == "single":
+                return relay(await self._drafting.first(chosen.experts, request, emit, trace), trace)
+            drafts = await self._drafting.side_by_side(chosen.experts, request, trace)
+            return await self._fuse(drafts, chosen, request, emit, trace)
         except OrchestratorError as error:
             trace.fail(error)
             raise
         finally:
             trace.close()
+
+    def too_late(self, trace: Trace) -> DeadlineExceeded:
+        """The error of a request that was cancelled at its deadline, noted in its trace."""
+        error = DeadlineExceeded(self.budget.deadline_s, _waiting_for(trace))
+        trace.fail(error)
+        return error
 
     async def _fuse(
         self, drafts: Sequence[Draft], chosen: Chosen, request: ChatRequest, emit: Emit, trace: Trace

@@ -21,12 +21,14 @@ class ChatRequest:
         the name under which its server knows it and leaves the rest alone.
     deadline: when the answer must be there, on the clock of `anyio.current_time()`. Retries, fallbacks and
         queues all spend this one.
+    session: what the client calls the conversation or user that it belongs to; None where it says nothing.
     cost_quality: where on the learned frontier to choose, 0 (cheapest) to 1 (best within the budget); None: the best.
     """
 
     body: Mapping[str, Any]
     deadline: float
     cost_quality: float | None = None
+    session: str | None = None
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from orchestrator.cli.options import AsJson, ConfigFile, read_config
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
-    from orchestrator.experts import Condition
+    from orchestrator.experts import Condition, ReplicaSeen
 
 __all__ = ["experts"]
 
@@ -32,25 +33,31 @@ def experts(
     Example: orchestrator experts experts.yaml
     """
     settings = read_config(config)
-    conditions = anyio.run(_conditions, settings, wait_s)
+    conditions, replicas = anyio.run(_conditions, settings, wait_s)
     if as_json:
-        shown = [{"id": name, "state": c.state, "reason": c.reason} for name, c in conditions.items()]
+        shown = [
+            {"id": name, "state": c.state, "reason": c.reason, "replicas": [asdict(seen) for seen in replicas[name]]}
+            for name, c in conditions.items()
+        ]
         print(json.dumps(shown, indent=2))
     else:
         Console().print(_table(settings, conditions))
+        if any(replicas.values()):
+            Console().print(_replica_table(replicas))
     if any(condition.state != "up" for condition in conditions.values()):
         raise typer.Exit(1)
 
 
-async def _conditions(config: Config, wait_s: float) -> dict[str, Condition]:
-    """The conditions once no expert is starting any more, or time is up."""
+async def _conditions(config: Config, wait_s: float) -> tuple[dict[str, Condition], dict[str, list[ReplicaSeen]]]:
+    """The conditions, and the servers of each, once no expert is starting any more, or time is up."""
     from orchestrator.engine import embedders_of, experts_of
 
     async with experts_of(config, embedders_of(config)) as registry:
         await registry.start_all()
         with anyio.move_on_after(wait_s):
             await registry.settled()
-        return {expert: registry.condition(expert) for expert in registry}
+        conditions = {expert: registry.condition(expert) for expert in registry}
+        return conditions, {expert: registry.replicas(expert) for expert in registry}
 
 
 def _table(config: Config, conditions: dict[str, Condition]) -> Table:
@@ -59,4 +66,15 @@ def _table(config: Config, conditions: dict[str, Condition]) -> Table:
         categories = [category for category, block in config.categories.items() if name in block.experts]
         state = f"[{COLOURS[condition.state]}]{condition.state}[/]"
         table.add_row(name, config.experts[name].kind, state, ", ".join(categories), condition.reason)
+    return table
+
+
+def _replica_table(replicas: dict[str, list[ReplicaSeen]]) -> Table:
+    table = Table("expert", "server", "health", "breaker", "running", "waiting", "memory", "last trouble")
+    health = {None: "not probed", True: "[green]well[/]", False: "[red]ill[/]"}
+    for name, servers in replicas.items():
+        for seen in servers:
+            load = ["-" if count is None else str(count) for count in (seen.running, seen.waiting)]
+            memory = "-" if seen.kv_usage is None else f"{seen.kv_usage:.0%}"
+            table.add_row(name, seen.url, health[seen.healthy], seen.breaker, *load, memory, seen.last_trouble)
     return table

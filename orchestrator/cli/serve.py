@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-DRAIN_S = 5
-"""Seconds that running requests get to finish when the service is told to stop."""
-
 
 def serve(
     config: ConfigFile = Path("experts.yaml"),
@@ -84,10 +81,10 @@ def _train_if_needed(config: Config, embedders: Embedders) -> None:
 
 
 def _run(config: Config, embedders: Embedders, listener: socket.socket, started: float) -> None:
-    import uvicorn
-
     from orchestrator.engine import running
     from orchestrator.service.app import create_app
+    from orchestrator.service.requests_log import request_log
+    from orchestrator.service.server import server_of
 
     host, port = listener.getsockname()[:2]
     failures: list[Exception] = []
@@ -103,21 +100,14 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             failures.append(error)
             raise
 
-    app = create_app(config, announced)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # nothing here asks for the client's address
-            timeout_graceful_shutdown=DRAIN_S,
-        )
-    )
+    options = {
+        "loop": "uvloop",
+        "log_level": "critical",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+    }
+    server = server_of(create_app(config, announced, log_request=request_log()), config.serve, **options)
     with listener, suppress(SystemExit):  # uvicorn's way of saying that start-up failed; the reason is in `failures`
         server.run(sockets=[listener])
     if failures:

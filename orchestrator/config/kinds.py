@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.settings import ExpertSettings, Seconds, Settings, Use
+from orchestrator.config.settings import ExpertSettings, Seconds, Settings, Share, Use
 
 __all__ = ["LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettings", "VllmSettings"]
 
@@ -77,7 +77,20 @@ class VllmSettings(ExpertSettings):
         default=False,
         description="may be asked how likely it finds others' drafts (vLLM's prompt log-probabilities; serve float32)",
     )
+    affinity: Literal["none", "session", "prefix"] = Field(
+        default="none",
+        description="requests that prefer the same server: those of one session (header x-session-id, or the body's "
+        "prompt_cache_key or user), or those that begin alike up to the first user message",
+    )
+    hedge: Share | None = Field(
+        default=None,
+        description="percentile of the time to the first token, such as 0.95, after which a second server is asked "
+        "for the same stream; at most one stream in ten is hedged so",
+    )
     connect_timeout_s: Seconds = Field(default=2.0, description="seconds to reach a server")
+    first_token_timeout_s: Seconds = Field(
+        default=60.0, description="most seconds until an answer begins; one that is not streamed begins with its end"
+    )
     read_timeout_s: Seconds = Field(default=60.0, description="most seconds between two reads of an answer")
 
     @model_validator(mode="after")

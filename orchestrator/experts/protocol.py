@@ -12,10 +12,13 @@ from orchestrator.types import ChatRequest, Draft, Emit, Passage, Usage
 
 __all__ = [
     "BatchScorer",
+    "BreakerState",
     "Capabilities",
     "Condition",
     "EmbeddingServer",
     "Expert",
+    "ReplicaSeen",
+    "Replicated",
     "Scorer",
     "Searcher",
     "State",
@@ -24,6 +27,7 @@ __all__ = [
 ]
 
 State = Literal["starting", "up", "down"]
+BreakerState = Literal["closed", "open", "half-open"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,34 @@ class Condition:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSeen:
+    """How one of an expert's servers is, for people and dashboards; holds no secret.
+
+    breaker: whether requests go there; where it is open, the next trial is in `open_for_s` seconds.
+    resting_s: seconds for which it asked to be left alone. healthy: by the last health probe, None before the first.
+    in_flight, requests, failures, openings: of ours: under way; so far; of these, failed by its fault; and how often
+        its breaker has opened.
+    running, waiting, kv_usage: what it reported last of all its requests and of its memory (0 to 1), None where it has
+        not lately.
+    last_trouble: the last thing that went wrong with it, however long ago; empty where nothing has.
+    """
+
+    url: str
+    breaker: BreakerState
+    open_for_s: float
+    resting_s: float
+    healthy: bool | None
+    in_flight: int
+    requests: int
+    failures: int
+    openings: int
+    running: int | None
+    waiting: int | None
+    kv_usage: float | None
+    last_trouble: str
+
+
 class Expert(Protocol):
     """A routable target.
 
@@ -78,6 +110,13 @@ class Supervised(Protocol):
     def condition(self) -> Condition: ...
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None: ...
+
+
+@runtime_checkable
+class Replicated(Protocol):
+    """An expert on several servers, which can say how each of them is."""
+
+    def replicas_seen(self) -> Sequence[ReplicaSeen]: ...
 
 
 @runtime_checkable

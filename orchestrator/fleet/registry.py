@@ -14,7 +14,7 @@ from orchestrator.background import Background
 from orchestrator.config import Config
 from orchestrator.config.settings import ExpertSettings
 from orchestrator.errors import ExpertUnavailable
-from orchestrator.experts import Condition, Expert, Searcher, Site, State, Supervised
+from orchestrator.experts import Condition, Expert, ReplicaSeen, Replicated, Searcher, Site, State, Supervised
 from orchestrator.fleet.guard import FAIR_SHARE, Guard
 from orchestrator.types import ChatRequest, Draft, Emit
 from routers.importing import load_name
@@ -93,6 +93,11 @@ class Registry(Mapping[str, Expert]):
     def built(self, expert_id: str) -> Expert | None:
         """An expert that has been built, None for one that has not (yet)."""
         return self._experts.get(expert_id)
+
+    def replicas(self, expert_id: str) -> list[ReplicaSeen]:
+        """An expert's servers and how each of them is; empty where it has none of its own, or is not built yet."""
+        expert: object = self._experts.get(expert_id)
+        return list(expert.replicas_seen()) if isinstance(expert, Replicated) else []
 
     async def start(self, expert_id: str) -> None:
         """Bring an expert and those it refers to into service; does nothing for one that is.

@@ -22,8 +22,10 @@ from orchestrator.service.chat import CHAT_PATH, ChatFirst
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.keys import KeyGuard
 from orchestrator.service.openapi import document_chat
+from orchestrator.service.requests_log import log_request
 from orchestrator.service.routes import router
 from orchestrator.service.telemetry import Meters, metrics
+from orchestrator.trace import Trace
 
 __all__ = ["create_app"]
 
@@ -33,24 +35,32 @@ CLIENT_CLOSED_REQUEST = 499
 log = structlog.get_logger()
 
 
-def create_app(config: Config, open_engine: Callable[[], AbstractAsyncContextManager[Engine]]) -> ASGIApp:
+def create_app(
+    config: Config,
+    open_engine: Callable[[], AbstractAsyncContextManager[Engine]],
+    *,
+    log_request: Callable[[Trace], None] = log_request,
+) -> ASGIApp:
     """The ASGI application over an engine that lives as long as the application does.
 
-    Chat requests meet nothing but the guards on their way; all else goes through the framework.
+    Chat requests meet nothing but the guards on their way; all else goes through the framework. log_request: called
+    with each that has ended.
     """
-    rest = _rest(open_engine)
+    rest = _rest(open_engine, log_request)
     app: ASGIApp = ChatFirst(rest, rest.state)
     return KeyGuard(app, keys=config.serve.key_list) if config.serve.key_list else app
 
 
-def _rest(open_engine: Callable[[], AbstractAsyncContextManager[Engine]]) -> FastAPI:
+def _rest(
+    open_engine: Callable[[], AbstractAsyncContextManager[Engine]], log_request: Callable[[Trace], None]
+) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine() as engine:
             app.state.engine = engine
-            app.state.meters = Meters()
-            app.state.meters.watch(engine)
+            app.state.meters = Meters(engine)
+            app.state.log_request = log_request
             engine.registry.background.start(engine.registry.start_all)
             yield
 

@@ -12,8 +12,8 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
+from orchestrator.service.session import session_of
 from orchestrator.service.streaming import EventStream, Hangup
-from orchestrator.service.telemetry import Meters
 from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 class ChatFirst:
     """Answers chat requests before anything looks for their route; all else goes on to the application.
 
-    state: the application's, which has the engine once it runs.
+    state: the application's, which has `engine`, `meters` and `log_request` once it runs.
     """
 
     def __init__(self, app: ASGIApp, state: State) -> None:
@@ -50,10 +50,14 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
     try:
         body = chat_body(await read_json(scope, receive, limit=engine.config.serve.max_body_bytes))
         cost_quality = take_cost_quality(body)
-        request, trace = engine.pipeline.request(body, model=chat_model(body), cost_quality=cost_quality)
+        request, trace = engine.pipeline.request(
+            body, model=chat_model(body), cost_quality=cost_quality, session=session_of(scope, body)
+        )
         out = EventStream(send, trace)
-        with Hangup(receive):
+        with Hangup(receive, request.deadline) as hangup:
             await _answer(engine, request, trace, out)
+        if hangup.late:
+            await _late(engine, trace, out)
     except ClientDisconnect:
         return
     except OrchestratorError as error:
@@ -66,16 +70,16 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
         await plain_error(500, BUG)(scope, receive, send)
     finally:
         if trace is not None:
-            _note(engine, state.meters, trace)
+            _note(state, trace)
 
 
 async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: EventStream) -> None:
     if not request.stream:
-        draft = await engine.pipeline.answer(request, nowhere, trace)
+        draft = await engine.pipeline.run(request, nowhere, trace)
         await out.whole(completion(draft, model=draft.expert))
         return
     try:
-        await engine.pipeline.answer(request, out, trace)
+        await engine.pipeline.run(request, out, trace)
     except OrchestratorError as error:
         if not out.begun:
             raise
@@ -84,17 +88,14 @@ async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: Event
         await out.end()
 
 
-def _note(engine: Engine, meters: Meters, trace: Trace) -> None:
-    meters.ended(trace)
-    engine.keep(trace)
-    log.info(
-        trace.outcome,
-        decision=trace.id,
-        model=trace.model,
-        category=trace.categorized.category if trace.categorized else None,
-        expert=trace.expert,
-        error=trace.error.kind if trace.error else None,
-        total_ms=trace.total_ms,
-        overhead_ms=trace.overhead_ms,
-        cost_usd=trace.cost_usd,
-    )
+async def _late(engine: Engine, trace: Trace, out: EventStream) -> None:
+    error = engine.pipeline.too_late(trace)
+    if not out.begun:
+        raise error
+    await out.fail(error)
+
+
+def _note(state: State, trace: Trace) -> None:
+    state.meters.ended(trace)
+    state.engine.keep(trace)
+    state.log_request(trace)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
-from orchestrator.experts import Searcher, State
+from orchestrator.experts import ReplicaSeen, Searcher, State
 from orchestrator.fleet.registry import Registry
 from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
@@ -48,7 +48,10 @@ class Models(BaseModel):
 
 
 class ExpertShown(BaseModel):
-    """One expert for people and dashboards; holds no secret; the reason may name servers."""
+    """One expert for people and dashboards; holds no secret; the reason may name servers.
+
+    replicas: its servers and how each of them is; empty where it has none of its own.
+    """
 
     id: str
     kind: str
@@ -57,6 +60,7 @@ class ExpertShown(BaseModel):
     reason: str
     capabilities: dict[str, bool]
     categories: list[str]
+    replicas: list[ReplicaSeen] = []
 
 
 class Found(BaseModel):
@@ -208,6 +212,7 @@ def _shown(engine: Engine, expert: str) -> ExpertShown:
         reason=condition.reason,
         capabilities=asdict(capabilities) if capabilities else {},
         categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
+        replicas=registry.replicas(expert),
     )
 
 

@@ -22,6 +22,8 @@ __all__ = ["EventStream", "Hangup"]
 
 LOOK_AFTER_S = 0.02
 """An answer that is out by then needs nobody to look whether its client is still there."""
+_TICK_S = 0.002
+"""Event loops round times, so that a timer may be early by so much."""
 _DONE = b"data: [DONE]\n\n"
 _EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -31,24 +33,26 @@ _EVENT_STREAM = [
 
 
 class Hangup:
-    """`with Hangup(receive) as hangup:` cancels its block when the client goes away; `hangup.left` says so afterwards.
+    """`with Hangup(receive, deadline) as hangup:` cancels its block when the client goes away, or at the deadline.
 
-    What the block started ends with it: experts' connections close, and their servers stop generating. The body must
-    have been read before.
+    `left` and `late` say so afterwards. What the block started ends with it: experts' connections close, and their
+    servers stop generating. The body must have been read before. deadline: on the event loop's clock.
     """
 
-    __slots__ = ("_receive", "_task", "_timer", "_watcher", "left")
+    __slots__ = ("_deadline", "_receive", "_task", "_timer", "_watcher", "late", "left")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, deadline: float) -> None:
         self._receive = receive
+        self._deadline = deadline
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self.left = False
+        self.left = self.late = False
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(LOOK_AFTER_S, self._look)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(min(self._deadline, loop.time() + LOOK_AFTER_S), self._look)
         return self
 
     def __exit__(
@@ -58,19 +62,26 @@ class Hangup:
             self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        if not self.left or not isinstance(error, asyncio.CancelledError) or self._task is None:
+        if not (self.left or self.late) or not isinstance(error, asyncio.CancelledError) or self._task is None:
             return False
         # Somebody else's cancellation, the service's shut-down say, goes on.
         return self._task.uncancel() == 0
 
     def _look(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="client hangs up")
+        loop = asyncio.get_running_loop()
+        if self._watcher is None:
+            self._watcher = loop.create_task(self._watch(), name="client hangs up")
+        if loop.time() + _TICK_S < self._deadline:
+            self._timer = loop.call_at(self._deadline, self._look)
+        elif self._task is not None:
+            self.late = True
+            self._task.cancel()
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.left = True
-        if self._task is not None:
+        if self._task is not None and not self.late:
+            self.left = True
             self._task.cancel()
 
 

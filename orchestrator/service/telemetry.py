@@ -1,111 +1,118 @@
 """What the service measures about itself, as Prometheus metrics: base units, labels of bounded variety.
 
-Requests are counted where they end. How experts and their servers are is read when somebody asks (`GET /metrics`).
+Requests are counted where they end, in plain numbers: all of it happens on the event loop, so that no lock is needed.
+How experts are is read when somebody asks (`GET /metrics`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator.decision import Attempt
 from orchestrator.engine import Engine
 from orchestrator.trace import Trace
 
-__all__ = ["Meters", "metrics"]
+__all__ = ["Meters", "Times", "metrics"]
 
 _SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _NOBODY = "none"
 
 
-class Meters:
-    """The metrics of one service."""
+class Times:
+    """A histogram of seconds. bounds: the upper ends of its buckets, rising; above the last there is one more."""
 
-    def __init__(self) -> None:
+    __slots__ = ("bounds", "counts", "total_s")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total_s += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """How many were at most so long, as Prometheus has it."""
+        ends = [*map(str, self.bounds), "+Inf"]
+        return list(zip(ends, map(float, accumulate(self.counts)), strict=True))
+
+
+class Meters:
+    """The metrics of one service; a collector of prometheus_client."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._requests: dict[tuple[str, ...], float] = defaultdict(float)
+        self._attempts: dict[tuple[str, ...], float] = defaultdict(float)
+        self._tokens: dict[tuple[str, ...], float] = defaultdict(float)
+        self._usd: dict[tuple[str, ...], float] = defaultdict(float)
+        self._whole: dict[tuple[str, ...], Times] = defaultdict(lambda: Times(_SECONDS))
+        self._first: dict[tuple[str, ...], Times] = defaultdict(lambda: Times(_SECONDS))
+        self._overhead = Times(_OVERHEAD_SECONDS)
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "orchestrator_requests", "Chat requests that have ended.", ["expert", "outcome"], registry=self.registry
-        )
-        self._attempts = Counter(
-            "orchestrator_attempts",
-            "Calls of experts; a retry is one of its own.",
-            ["expert", "outcome"],
-            registry=self.registry,
-        )
-        self._tokens = Counter(
-            "orchestrator_tokens", "Tokens as experts count them.", ["expert", "direction"], registry=self.registry
-        )
-        self._cost = Counter("orchestrator_cost_usd", "What calls of experts cost.", ["expert"], registry=self.registry)
-        self._seconds = Histogram(
-            "orchestrator_request_seconds",
-            "From the request's last byte to the answer's.",
-            ["expert"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._first = Histogram(
-            "orchestrator_first_token_seconds",
-            "From asking an expert to its first chunk.",
-            ["expert"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._overhead = Histogram(
-            "orchestrator_overhead_seconds",
-            "The part of a request in which no expert was at work.",
-            buckets=_OVERHEAD_SECONDS,
-            registry=self.registry,
-        )
-        # Looking a child up by its labels costs more than counting does.
-        self._requests_of = lru_cache(maxsize=None)(self._requests.labels)
-        self._attempts_of = lru_cache(maxsize=None)(self._attempts.labels)
-        self._tokens_of = lru_cache(maxsize=None)(self._tokens.labels)
-        self._cost_of = lru_cache(maxsize=None)(self._cost.labels)
-        self._seconds_of = lru_cache(maxsize=None)(self._seconds.labels)
-        self._first_of = lru_cache(maxsize=None)(self._first.labels)
+        self.registry.register(self)
 
     def ended(self, trace: Trace) -> None:
         """Count a request that has ended."""
         expert = trace.expert or _NOBODY
-        self._requests_of(expert, trace.outcome).inc()
-        self._seconds_of(expert).observe(trace.total_ms / 1000)
-        self._overhead.observe(trace.overhead_ms / 1000)
+        self._requests[expert, trace.outcome] += 1
+        self._whole[(expert,)].add(trace.total_ms / 1000)
+        self._overhead.add(trace.overhead_ms / 1000)
         for attempt in trace.attempts:
-            self._asked(attempt)
-
-    def _asked(self, attempt: Attempt) -> None:
-        self._attempts_of(attempt.expert, attempt.outcome).inc()
-        if attempt.first_token_ms is not None:
-            self._first_of(attempt.expert).observe(attempt.first_token_ms / 1000)
-        if (tokens := attempt.tokens) is not None and tokens.input + tokens.output:
-            self._tokens_of(attempt.expert, "input").inc(tokens.input)
-            self._tokens_of(attempt.expert, "output").inc(tokens.output)
-        if attempt.cost_usd:
-            self._cost_of(attempt.expert).inc(attempt.cost_usd)
-
-    def watch(self, engine: Engine) -> None:
-        """Show how the experts of this engine are, from now on."""
-        self.registry.register(_Experts(engine))
-
-
-class _Experts:
-    """How experts are at the moment somebody asks."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+            expert = attempt.expert
+            self._attempts[expert, attempt.outcome] += 1
+            if attempt.first_token_ms is not None:
+                self._first[(expert,)].add(attempt.first_token_ms / 1000)
+            if attempt.tokens is not None:
+                self._tokens[expert, "input"] += attempt.tokens.input
+                self._tokens[expert, "output"] += attempt.tokens.output
+            if attempt.cost_usd:
+                self._usd[(expert,)] += attempt.cost_usd
 
     def collect(self) -> Iterator[Metric]:
-        """One sample an expert."""
+        """Everything, as it is now."""
+        outcome, alone = ("expert", "outcome"), ("expert",)
+        yield _counter("requests", "Chat requests that have ended.", outcome, self._requests)
+        yield _counter("attempts", "Calls of experts; a retry is one of its own.", outcome, self._attempts)
+        yield _counter("tokens", "Tokens as experts count them.", ("expert", "direction"), self._tokens)
+        yield _counter("cost_usd", "What calls of experts cost.", alone, self._usd)
+        yield _histogram("request_seconds", "From the request's last byte to the answer's.", alone, self._whole)
+        yield _histogram("first_token_seconds", "From asking an expert to its first chunk.", alone, self._first)
+        yield _histogram(
+            "overhead_seconds", "The part of a request in which no expert was at work.", (), {(): self._overhead}
+        )
+        yield self._up()
+
+    def _up(self) -> Metric:
         up = GaugeMetricFamily("orchestrator_expert_up", "1 while the expert is up.", labels=["expert"])
-        for expert in self._engine.registry:
-            up.add_metric([expert], float(self._engine.registry.condition(expert).state == "up"))
-        yield up
+        registry = self._engine.registry
+        for expert in registry:
+            up.add_metric([expert], float(registry.condition(expert).state == "up"))
+        return up
+
+
+def _counter(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> Metric:
+    family = CounterMetricFamily(f"orchestrator_{name}", text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _histogram(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], Times]) -> Metric:
+    family = HistogramMetricFamily(f"orchestrator_{name}", text, labels=labels)
+    for key, times in values.items():
+        family.add_metric(key, buckets=times.buckets(), sum_value=times.total_s)
+    return family
 
 
 async def metrics(http: Request) -> Response:

@@ -47,14 +47,15 @@ async def nowhere(_: Chunk) -> None:
 class Relay:
     """Passes chunks on, and knows whether and when the first one went.
 
-    patience: within which the first chunk must come; it ends with that one. visit: of the call under way, once it has
-    been let through.
+    patience: within which the first chunk must come; it ends with that one. late_at: when it is too late whatever has
+    come, if before the deadline, on anyio's clock. visit: of the call under way, once it has been let through.
     """
 
     emit: Emit
     watch: Stopwatch = field(default_factory=Stopwatch)
     first_ms: float | None = None
     patience: anyio.CancelScope | None = None
+    late_at: float = math.inf
     visit: Visit | None = None
 
     @property
@@ -63,7 +64,8 @@ class Relay:
 
     def until(self, request: ChatRequest) -> float:
         """When a call that has not begun to answer is given up, on anyio's clock."""
-        return request.deadline if self.patience is None else min(request.deadline, self.patience.deadline)
+        until = min(request.deadline, self.late_at)
+        return until if self.patience is None else min(until, self.patience.deadline)
 
     async def __call__(self, chunk: Chunk) -> None:
         if self.first_ms is None:
@@ -122,12 +124,12 @@ class Drafting:
 
         async def one(expert: str) -> None:
             try:
-                relay = Relay(nowhere, patience=patience)
+                relay = Relay(nowhere, late_at=drafting.deadline)
                 drafts[expert] = await self._ask(expert, alone, relay, trace, role="draft")
             except ExpertError as error:
                 failures.append(error)
 
-        with anyio.move_on_after(request.left_s * DRAFT_SHARE) as patience:
+        with anyio.move_on_after(request.left_s * DRAFT_SHARE) as drafting:
             async with anyio.create_task_group() as group:
                 for expert in experts:
                     group.start_soon(one, expert)

@@ -7,17 +7,22 @@ without a byte of an answer, the request goes out once more on a new connection.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from orchestrator.errors import ExpertCut, ExpertFailed
+from orchestrator import clock
+from orchestrator.errors import ExpertCut, ExpertFailed, ExpertLate
 from orchestrator.experts.vllm.connection import (
+    TICK_S,
     Connection,
+    ConnectTimeout,
     Disconnected,
     HttpError,
     Origin,
+    ReadTimeout,
     connect,
     request_head,
 )
@@ -32,6 +37,7 @@ _MAX_ERROR_BYTES = 64 * 1024
 # closed would fail.
 _KEEP_ALIVE_S = 4.0
 _END_S = 0.05
+LATE = "no whole answer before the deadline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +50,7 @@ class Target:
     """
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     connect_timeout_s: float
     read_timeout_s: float
     first_token_timeout_s: float | None = None
@@ -131,23 +137,26 @@ class Pool:
 class ask:  # noqa: N801 - used like a function
     """Post a body; inside the block its answer, of status 200, can be read. Leaving early closes the connection.
 
+    deadline: on the event loop's clock; nothing is waited for beyond it.
+
     Raises:
-        ExpertError: no answer, or one with another status.
+        ExpertError: no answer, or one with another status; ExpertLate where the deadline came first.
     """
 
-    __slots__ = ("_body", "_connection", "_pool", "_target")
+    __slots__ = ("_body", "_connection", "_deadline", "_pool", "_target")
 
-    def __init__(self, pool: Pool, target: Target, body: bytes) -> None:
+    def __init__(self, pool: Pool, target: Target, body: bytes, *, deadline: float = math.inf) -> None:
         self._pool = pool
         self._target = target
         self._body = body
+        self._deadline = deadline
         self._connection: Connection | None = None
 
     async def __aenter__(self) -> Answer:
         target = self._target
         try:
             connection = await self._begun()
-            answer = Answer(connection, target)
+            answer = Answer(connection, target, self._deadline)
             if connection.status == 200:  # noqa: PLR2004 - HTTP's OK
                 return answer
             text = await answer.beginning(_MAX_ERROR_BYTES)
@@ -169,10 +178,15 @@ class ask:  # noqa: N801 - used like a function
         while True:
             connection = None
             try:
-                connection = await self._pool.take(target.origin, target.connect_timeout_s, new=new)
+                left_s = self._deadline - clock.now()
+                connection = await self._pool.take(target.origin, min(target.connect_timeout_s, left_s), new=new)
                 self._connection = connection
                 connection.send(request)
-                await connection.head(target.begin_timeout_s)
+                await connection.head(min(target.begin_timeout_s, left_s))
+            except (ReadTimeout, ConnectTimeout) as error:
+                if clock.now() + TICK_S >= self._deadline:
+                    raise target.faults.make(ExpertLate, LATE) from error
+                raise target.faults.asking(error) from error
             except Disconnected as error:
                 if connection is None or not connection.used or connection.heard:
                     raise target.faults.asking(error) from error
@@ -192,17 +206,22 @@ class ask:  # noqa: N801 - used like a function
 class Answer:
     """The body of one answer, read as a whole or as a stream of events."""
 
-    __slots__ = ("_connection", "_limit_s", "_splitter", "_target")
+    __slots__ = ("_connection", "_deadline", "_limit_s", "_splitter", "_target")
 
-    def __init__(self, connection: Connection, target: Target) -> None:
+    def __init__(self, connection: Connection, target: Target, deadline: float) -> None:
         self._connection = connection
         self._target = target
+        self._deadline = deadline
         self._limit_s = target.begin_timeout_s  # a stream's headers come before the model has begun
         self._splitter = EventSplitter()
 
     async def _read(self) -> bytes:
         try:
-            piece = await self._connection.read(self._limit_s)
+            piece = await self._connection.read(self._limit_s, self._deadline)
+        except ReadTimeout as error:
+            if clock.now() + TICK_S >= self._deadline:
+                raise self._target.faults.make(ExpertLate, LATE) from error
+            raise self._target.faults.reading(error) from error
         except HttpError as error:
             raise self._target.faults.reading(error) from error
         self._limit_s = self._target.read_timeout_s

@@ -8,6 +8,7 @@ proxies, decompression, forms.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import httptools
 
 __all__ = [
+    "TICK_S",
     "ConnectFailed",
     "ConnectTimeout",
     "Connection",
@@ -34,7 +36,7 @@ MAX_HEAD_BYTES = 64 * 1024
 """Most bytes before an answer's body begins."""
 MOST_UNREAD_BYTES = 256 * 1024
 """Above this the server has to wait until the answer has been read: the back-pressure."""
-_TICK_S = 0.002
+TICK_S = 0.002
 """Event loops round times, so that a timer may be early by so much."""
 
 
@@ -180,12 +182,15 @@ class Connection(asyncio.Protocol):
         while not self._headed:
             await self._news(limit_s)
 
-    async def read(self, limit_s: float) -> bytes:
-        """The next piece of the body, empty at its end; raises HttpError."""
+    async def read(self, limit_s: float, deadline: float = math.inf) -> bytes:
+        """The next piece of the body, empty at its end; raises HttpError.
+
+        limit_s: most seconds without anything. deadline: on the event loop's clock.
+        """
         while not self._pieces:
             if self._ended:
                 return b""
-            await self._news(limit_s)
+            await self._news(limit_s, deadline)
         pieces, self._pieces = self._pieces, []
         self._unread = 0
         if self._paused and self._transport is not None:
@@ -204,11 +209,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         self._end(Disconnected("closed here"))
 
-    async def _news(self, limit_s: float) -> None:
+    async def _news(self, limit_s: float, deadline: float = math.inf) -> None:
         """Wait until something has come."""
         if self._error is not None:
             raise self._error
-        self._limit_at = self._loop.time() + limit_s
+        self._limit_at = min(self._loop.time() + limit_s, deadline)
         if self._timer is None or self._limit_at < self._timer.when():
             self._set_timer()
         self._waiter = waiter = self._loop.create_future()
@@ -227,7 +232,7 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return
-        if self._loop.time() + _TICK_S < self._limit_at:
+        if self._loop.time() + TICK_S < self._limit_at:
             self._set_timer()
             return
         self._waiter.set_exception(ReadTimeout("nothing came for too long"))

@@ -1,37 +1,45 @@
-"""A model, or a LoRA adapter, behind vLLM's chat API: passes requests on, to the server that has least to do."""
+"""A model, or a LoRA adapter, behind vLLM's chat API: passes requests on, to one of its servers."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import anyio
 import orjson
 from anyio.abc import TaskStatus
 
+from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
-from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
-from orchestrator.experts.protocol import Capabilities, Condition, TokenLogprobs
+from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertUnavailable
+from orchestrator.experts.protocol import Capabilities, Condition, ReplicaSeen, TokenLogprobs
 from orchestrator.experts.site import Site
+from orchestrator.experts.vllm.affinity import affinity_key
 from orchestrator.experts.vllm.client import Pool, Target, ask
 from orchestrator.experts.vllm.embedding import embeddings_request, named_embeddings
+from orchestrator.experts.vllm.failover import Failover
 from orchestrator.experts.vllm.faults import Faults
 from orchestrator.experts.vllm.health import watch
+from orchestrator.experts.vllm.hedge import HedgeCounts, Hedging
 from orchestrator.experts.vllm.relay import Relay
-from orchestrator.experts.vllm.replica import Replica, Replicas
+from orchestrator.experts.vllm.replica import Replica
+from orchestrator.experts.vllm.replicas import Replicas
 from orchestrator.experts.vllm.scoring import SIDE_BY_SIDE, PromptScorer
-from orchestrator.types import ChatRequest, Draft, Emit
+from orchestrator.types import ChatRequest, Chunk, Draft, Emit
 
 __all__ = ["VllmExpert"]
 
-T = TypeVar("T")
-_SYSTEM_ROLES = ("system", "developer")
 _CHAT = "/v1/chat/completions"
+_SYSTEM_ROLES = ("system", "developer")
+_SILENT_SHARE = 0.5
+"""Of the time-out to the first token: a stream that was silent for longer when somebody cancelled it is its server's
+failure. Those above, whose patience is shorter than the time-out, would else keep a dead server from being known."""
 
 
 class VllmExpert:
-    """An expert on one or several servers; an adapter uses its base's servers, API key and timeouts.
+    """An expert on one or several servers; an adapter uses its base's servers, API key, timeouts, affinity and hedging.
 
     What a server cannot do (tools without a parser, images for a text model) it refuses itself, in its own words;
     we cannot know, so `capabilities` claims both. Servers of the runner pooling answer embeddings requests alone.
@@ -42,15 +50,16 @@ class VllmExpert:
     def __init__(self, expert_id: str, settings: VllmSettings, site: Site) -> None:
         self.id = expert_id
         self.settings = settings
-        pooling = settings.runner == "pooling"
         self.capabilities = (
-            Capabilities(chat=False, stream=False, embed=True)
-            if pooling
-            else Capabilities(tools=True, vision=True, score=settings.score)
+            Capabilities(tools=True, vision=True, score=settings.score)
+            if settings.runner == "generate"
+            else Capabilities(chat=False, stream=False, embed=True)
         )
         self.replicas = Replicas(settings.replicas)
+        self.hedging = None if settings.hedge is None else Hedging(settings.hedge)
         self._site = site
         self._pool = site.share(("vllm", "pool"), Pool)
+        self._targets: dict[tuple[Replica, str], Target] = {}
 
     @property
     def condition(self) -> Condition:
@@ -59,6 +68,15 @@ class VllmExpert:
             return self.home().replicas.condition
         except ExpertUnavailable as error:
             return Condition(state="down", reason=str(error))
+
+    def replicas_seen(self) -> list[ReplicaSeen]:
+        """How each server is; an adapter has none of its own."""
+        return self.replicas.seen(clock.now())
+
+    @property
+    def hedges(self) -> HedgeCounts | None:
+        """How often a second server was asked; None where that is off."""
+        return None if self.hedging is None else self.hedging.counts
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Keep connections open and probe the servers; an adapter leaves the probing to its base."""
@@ -76,12 +94,11 @@ class VllmExpert:
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         if not self.capabilities.chat:
             raise ExpertRejected(self.id, "its servers only embed (runner: pooling); POST /v1/embeddings")
-        started = anyio.current_time()
-        body = self._body(request)
-        with anyio.move_on_after(request.left_s):
-            with self._pool.held():
-                return await self._from_any(partial(self._drafted, request, body, emit, started))
-        raise ExpertTimeout(self.id, "no whole answer before the deadline")
+        self._pool.hold()
+        try:
+            return await self._from_any(request, emit, started=clock.now())
+        finally:
+            self._pool.release()
 
     async def score(self, request: ChatRequest, answer: str) -> TokenLogprobs:
         """How likely the model finds this answer to the request's messages; see `PromptScorer`.
@@ -101,11 +118,10 @@ class VllmExpert:
             ExpertError: for what concerns them all.
         """
         at_once = min(SIDE_BY_SIDE, self.settings.max_concurrency or SIDE_BY_SIDE)
-        scorer = PromptScorer(self.id, self._model, self._post_json, at_once=at_once)
-        with anyio.move_on_after(request.left_s):
-            with self._pool.held():
-                return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
-        raise ExpertTimeout(self.id, "no scores before the deadline")
+        post = partial(self._post_json, deadline=request.deadline)
+        with self._pool.held():
+            scorer = PromptScorer(self.id, self._model, post, at_once=at_once)
+            return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
 
     async def embeddings(self, raw: bytes, body: Mapping[str, Any], *, deadline: float) -> bytes:
         """The servers' answer to an embeddings request, passed on as it came but for the names of the model.
@@ -114,10 +130,8 @@ class VllmExpert:
             ExpertError: as `draft` does.
         """
         sent = embeddings_request(raw, body, model=self._model)
-        with anyio.move_on_at(deadline), self._pool.held():
-            answer = await self._post("/v1/embeddings", sent)
-            return named_embeddings(answer, self.id)
-        raise ExpertTimeout(self.id, "no embeddings before the deadline")
+        with self._pool.held():
+            return named_embeddings(await self._post("/v1/embeddings", sent, deadline=deadline), self.id)
 
     def home(self) -> VllmExpert:
         """The expert whose servers hold this one: itself, or an adapter's base."""
@@ -128,40 +142,38 @@ class VllmExpert:
             raise ExpertUnavailable(self.id, f"its base {self.settings.base!r} is no expert of the kind vllm")
         return base.home()
 
-    async def _from_any(self, ask_one: Callable[[Replica], Awaitable[T]]) -> T:
-        """What the first server gives that is there, each asked at most once.
+    async def _from_any(self, request: ChatRequest, emit: Emit, *, started: float) -> Draft:
+        """The draft of the first server that gives one, each asked at most once."""
+        home = self.home()
+        settings, streamed = home.settings, request.stream
+        failover = Failover(
+            self.id,
+            home.replicas,
+            partial(self._from_one, request, self._body(request), started),
+            key=affinity_key(settings.affinity, request.session, request.body.get("messages")),
+            hedging=home.hedging if streamed else None,
+            silence_s=settings.first_token_timeout_s * _SILENT_SHARE if streamed else math.inf,
+        )
+        return await failover.draft(emit)
 
-        Only a server that is not there is replaced, which shows before the first byte of an answer.
-        """
-        replicas = self.home().replicas
-        missing: dict[Replica, ExpertUnavailable] = {}
-        while (replica := replicas.pick(anyio.current_time(), tried=missing)) is not None:
-            try:
-                with replica.busy():
-                    return await ask_one(replica)
-            except ExpertUnavailable as error:
-                replicas.eject(replica, anyio.current_time())
-                missing[replica] = error
-        raise list(missing.values())[-1]
-
-    async def _drafted(self, request: ChatRequest, body: bytes, emit: Emit, started: float, replica: Replica) -> Draft:
+    async def _from_one(self, request: ChatRequest, body: bytes, started: float, replica: Replica, emit: Emit) -> Draft:
+        """The draft of one server. What must hold of it first is to be seen to here: an error is one of this server."""
         target = self._target(replica, _CHAT)
-        async with ask(self._pool, target, body) as answer:
-            self.home().replicas.answered(replica)
+        async with ask(self._pool, target, body, deadline=request.deadline) as answer:
             relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
             return await relay.streamed(emit) if request.stream else await relay.whole()
 
-    async def _post(self, path: str, body: bytes) -> bytes:
-        """The whole answer to what is no chat request."""
-        return await self._from_any(partial(self._posted, path, body))
+    async def _post(self, path: str, body: bytes, *, deadline: float) -> bytes:
+        """The whole answer of the first server that gives one, to what is no chat request."""
+        failover = Failover(self.id, self.home().replicas, partial(self._posted, path, body, deadline))
+        return await failover.draft(_nothing)
 
-    async def _posted(self, path: str, body: bytes, replica: Replica) -> bytes:
-        async with ask(self._pool, self._target(replica, path), body) as answer:
-            self.home().replicas.answered(replica)
+    async def _posted(self, path: str, body: bytes, deadline: float, replica: Replica, _: Emit) -> bytes:
+        async with ask(self._pool, self._target(replica, path), body, deadline=deadline) as answer:
             return await answer.whole()
 
-    async def _post_json(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        raw = await self._post(path, self._json(body))
+    async def _post_json(self, path: str, body: Mapping[str, Any], *, deadline: float) -> dict[str, Any]:
+        raw = await self._post(path, self._json(body), deadline=deadline)
         try:
             answer = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
@@ -171,12 +183,19 @@ class VllmExpert:
         return answer
 
     def _target(self, replica: Replica, path: str) -> Target:
+        target = self._targets.get((replica, path))
+        if target is None:
+            target = self._targets[replica, path] = self._new_target(replica, path)
+        return target
+
+    def _new_target(self, replica: Replica, path: str) -> Target:
         home = self.home().settings
         key = home.api_key
         return Target(
             url=replica.url + path,
             headers={} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"},
             connect_timeout_s=home.connect_timeout_s,
+            first_token_timeout_s=home.first_token_timeout_s,
             read_timeout_s=home.read_timeout_s,
             faults=Faults(self.id, replica.shown, key),
         )
@@ -189,14 +208,14 @@ class VllmExpert:
     def _body(self, request: ChatRequest) -> bytes:
         """The client's body, with the servers' name of this model, and our system prompt where it has none."""
         body: dict[str, Any] = {**request.body, "model": self._model}
-        if "messages" in body:
+        if self.settings.system is not None:
             body["messages"] = self._messages(body)
         return self._json(body)
 
     def _messages(self, body: Mapping[str, Any]) -> Any:
-        messages = body.get("messages")
-        if self.settings.system is None or not isinstance(messages, list) or _has_system(messages):
-            return messages  # what are no messages, the server will refuse
+        messages: Any = body.get("messages")
+        if self.settings.system is None or _has_system(messages):
+            return messages
         return [{"role": "system", "content": self.settings.system}, *messages]
 
     def _json(self, body: Mapping[str, Any]) -> bytes:
@@ -206,6 +225,12 @@ class VllmExpert:
             raise ExpertRejected(self.id, f"the request is no JSON: {error}") from error
 
 
-def _has_system(messages: Sequence[object]) -> bool:
-    """Whether a system prompt is there already."""
+async def _nothing(_: Chunk) -> None:
+    """An `emit` for what emits nothing."""
+
+
+def _has_system(messages: Any) -> bool:
+    """Whether a system prompt is there already; true for what are no messages, which the server will refuse."""
+    if not isinstance(messages, list):
+        return True
     return any(isinstance(message, Mapping) and message.get("role") in _SYSTEM_ROLES for message in messages)

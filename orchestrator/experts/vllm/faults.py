@@ -50,6 +50,7 @@ _STATUS: Mapping[int, type[ExpertError]] = MappingProxyType(
 )
 _CREDENTIALS = (401, 403)
 _UNKNOWN_MODEL = 404
+_UNAVAILABLE = 503
 _MAX_MESSAGE_CHARS = 500
 
 
@@ -83,6 +84,10 @@ class Faults:
             return self.make(ExpertMisconfigured, f"status {status}: {_message_of(body)}; check model and replicas")
         kind = _STATUS.get(status) or (ExpertRejected if 400 <= status < 500 else ExpertFailed)  # noqa: PLR2004 - HTTP
         wait_s = retry_after_s(headers.get("retry-after"), now=datetime.now(UTC))
+        if status == _UNAVAILABLE and wait_s is None:
+            kind = (
+                ExpertUnavailable  # not asked to come back later: its engine is gone, or a proxy has nobody behind it
+            )
         return self.make(kind, f"status {status}: {_message_of(body)}", retry_after_s=wait_s)
 
     def make(self, kind: type[ExpertError], what: str, *, retry_after_s: float | None = None) -> ExpertError:

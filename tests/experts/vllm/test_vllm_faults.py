@@ -43,7 +43,7 @@ FAULTS = Faults("writer", "http://one:8000", SecretStr("sk-secret"))
         (429, ExpertOverloaded),
         (500, ExpertFailed),
         (502, ExpertFailed),
-        (503, ExpertOverloaded),
+        (503, ExpertUnavailable),
         (504, ExpertTimeout),
     ],
 )

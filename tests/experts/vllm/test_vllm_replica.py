@@ -1,85 +1,31 @@
-"""Which server is asked next."""
+"""What is known of one server, and what a request's stay teaches about it."""
+# ruff: noqa: S311 - seeded, so that a run repeats
 
+from random import Random
+
+import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from orchestrator.experts import Condition
-from orchestrator.experts.vllm.replica import Replica, Replicas
+from orchestrator.errors import (
+    ExpertCut,
+    ExpertError,
+    ExpertFailed,
+    ExpertMisconfigured,
+    ExpertOverloaded,
+    ExpertRejected,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
+from orchestrator.experts.vllm.circuit import Circuit, Rules
+from orchestrator.experts.vllm.replica import MOST_REST_S, Replica
 
-URLS = ("http://one:8000", "http://two:8000", "http://three:8000")
-
-
-def test_least_busy_server_is_picked() -> None:
-    """Requests in flight decide."""
-    replicas = Replicas(URLS)
-    one, two, three = replicas.all
-    one.in_flight, two.in_flight, three.in_flight = 2, 1, 3
-    assert replicas.pick(0.0) is two
-
-
-def test_idle_servers_take_turns() -> None:
-    """One request at a time still warms all servers."""
-    replicas = Replicas(URLS)
-    assert [replicas.pick(0.0) for _ in range(6)] == [*replicas.all, *replicas.all]
+pytestmark = pytest.mark.anyio
 
 
-def test_failed_server_is_passed_over_until_its_cooldown_ends() -> None:
-    """One second at first."""
-    replicas = Replicas(URLS[:2])
-    one, two = replicas.all
-    replicas.eject(one, 100.0)
-    assert replicas.pick(100.9) is two
-    two.in_flight = 5
-    assert replicas.pick(100.9) is two
-    assert replicas.pick(101.0) is one
-
-
-def test_cooldown_doubles_up_to_thirty_seconds_and_starts_over_after_an_answer() -> None:
-    """Specified: 1, 2, 4 … 30 s."""
-    replicas = Replicas(URLS[:1])
-    (one,) = replicas.all
-    cooldowns, now = [], 0.0
-    for _ in range(7):
-        replicas.eject(one, now)
-        cooldowns.append(one.cooldown_s)
-        now = one.ejected_until
-    assert cooldowns == [1, 2, 4, 8, 16, 30, 30]
-    replicas.answered(one)
-    replicas.eject(one, now)
-    assert one.cooldown_s == 1
-
-
-def test_requests_that_fail_together_eject_once() -> None:
-    """A hundred refused connections are one event."""
-    replicas = Replicas(URLS[:1])
-    (one,) = replicas.all
-    for _ in range(100):
-        replicas.eject(one, 5.0)
-    assert (one.cooldown_s, one.ejected_until) == (1.0, 6.0)
-
-
-def test_server_is_asked_all_the_same_when_all_are_in_trouble() -> None:
-    """Trouble may be over before its cool-down is; refusing without asking would be certain failure."""
-    replicas = Replicas(URLS[:2])
-    one, two = replicas.all
-    replicas.eject(one, 0.0)
-    replicas.probed(two, "refused")
-    one.in_flight = 1
-    assert replicas.pick(0.5) is two
-
-
-def test_probe_that_fails_makes_a_server_second_choice_and_one_that_succeeds_ends_its_ejection() -> None:
-    """A server that hangs refuses no connection: only the probe sees it."""
-    replicas = Replicas(URLS[:2])
-    one, two = replicas.all
-    replicas.probed(one, "timeout")
-    assert replicas.pick(0.0) is two
-    assert replicas.pick(0.0) is two
-    replicas.probed(one, "")
-    replicas.eject(one, 0.0)
-    replicas.probed(one, "")
-    assert replicas.pick(0.0) is one
+def a_replica(*, in_a_row: int = 1, first_open_s: float = 100.0) -> Replica:
+    """A server whose circuit opens at the first failure."""
+    rules = Rules(in_a_row=in_a_row, first_open_s=first_open_s, most_open_s=first_open_s, jitter=0.0)
+    return Replica("http://one:8000", Circuit(Random(1), rules))
 
 
 @pytest.mark.parametrize(
@@ -95,31 +41,85 @@ def test_address_is_shown_without_user_name_and_password(url: str, shown: str) -
     assert Replica(url).shown == shown
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=3, max_size=3))
-def test_no_server_is_picked_twice_for_one_request(states: list[tuple[int, bool]]) -> None:
-    """Fail-over ends: each server once, then nobody."""
-    replicas = Replicas(URLS)
-    for replica, (in_flight, ejected) in zip(replicas.all, states, strict=True):
-        replica.in_flight = in_flight
-        if ejected:
-            replicas.eject(replica, 0.0)
-    tried: list[Replica] = []
-    while (picked := replicas.pick(0.0, tried=tried)) is not None:
-        tried.append(picked)
-    assert sorted(replica.url for replica in tried) == sorted(URLS)
+@pytest.mark.parametrize(
+    ("error", "failures", "breaker"),
+    [
+        (ExpertUnavailable("e", "refused"), 1, "open"),
+        (ExpertFailed("e", "status 500"), 1, "open"),
+        (ExpertTimeout("e", "no first token"), 1, "open"),
+        (ExpertCut("e", "ended"), 1, "open"),
+        (ExpertRejected("e", "status 400"), 0, "closed"),
+        (ExpertMisconfigured("e", "status 404"), 0, "closed"),
+        (ExpertOverloaded("e", "status 429"), 0, "closed"),
+    ],
+)
+async def test_failures_are_what_the_server_is_to_blame_for(error: ExpertError, failures: int, breaker: str) -> None:
+    """Specified (docs/fleet.md): a refusal of the request, or of more requests, is none."""
+    replica = a_replica()
+    with pytest.raises(ExpertError), replica.visit():
+        raise error
+    seen = (replica.failures, replica.circuit.state(anyio.current_time()), replica.in_flight, replica.last_trouble)
+    assert seen == (failures, breaker, 0, str(error))
 
 
-def test_condition_is_starting_then_up_while_any_server_is_well() -> None:
-    """Down says why, server by server, and shows no password."""
-    replicas = Replicas(("http://one:8000", "http://user:secret@two:8000"))
-    one, two = replicas.all
-    seen = [replicas.condition]
-    for replica, trouble in ((one, "refused"), (two, ""), (two, "timeout")):
-        replicas.probed(replica, trouble)
-        seen.append(replicas.condition)
-    assert seen == [
-        Condition(state="starting", reason="no health probe yet"),
-        Condition(state="starting", reason="no health probe yet"),
-        Condition(state="up"),
-        Condition(state="down", reason="http://one:8000: refused; http://two:8000: timeout"),
-    ]
+async def test_nobody_there_opens_at_once_and_a_bad_answer_after_some() -> None:
+    """A refused connection is certain; one broken answer may be the request's."""
+    replica = a_replica(in_a_row=3)
+    for error in (ExpertFailed("e", "500"), ExpertFailed("e", "500")):
+        with pytest.raises(ExpertFailed), replica.visit():
+            raise error
+    assert replica.well(anyio.current_time())
+    with pytest.raises(ExpertUnavailable), replica.visit():
+        raise ExpertUnavailable("e", "refused")
+    assert not replica.well(anyio.current_time())
+
+
+async def test_server_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+    """Up to a minute; it is no failure, and its breaker stays closed."""
+    replica = a_replica()
+    for wait_s, rest_s in ((7.0, 7.0), (1e6, MOST_REST_S)):
+        now = anyio.current_time()
+        with pytest.raises(ExpertOverloaded), replica.visit():
+            raise ExpertOverloaded("e", "status 429", retry_after_s=wait_s)
+        assert replica.resting(now + rest_s - 0.1)
+        assert not replica.resting(now + rest_s + 5)
+    assert replica.failures == 0
+
+
+async def test_request_that_is_cancelled_tells_nothing() -> None:
+    """The client left; the trial that it may have been is free again."""
+    replica = a_replica(first_open_s=1e-9)
+    with pytest.raises(ExpertFailed), replica.visit():
+        raise ExpertFailed("e", "500")
+    await anyio.sleep(0.001)
+    now = anyio.current_time()
+    assert replica.trial_due(now)
+    with anyio.CancelScope() as scope:
+        with replica.visit():
+            assert not replica.trial_due(now)
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert (replica.in_flight, replica.failures, replica.trial_due(now)) == (0, 1, True)
+
+
+async def test_stream_that_was_silent_for_too_long_when_it_was_cancelled_is_a_failure() -> None:
+    """Whoever lost patience: else a server that hangs would be picked again for ever. Once begun it is not silent."""
+    replica = a_replica(in_a_row=5)
+    for begun in (False, True):
+        with anyio.CancelScope() as scope:
+            with replica.visit(silence_s=0.0) as visit:
+                if begun:
+                    visit.begun()
+                scope.cancel()
+                await anyio.sleep_forever()
+    assert (replica.failures, "nothing came" in replica.last_trouble) == (1, True)
+
+
+def test_probe_that_goes_well_closes_what_was_open_for_absence() -> None:
+    """And keeps what went wrong last, for people."""
+    replica = a_replica()
+    replica.probed("refused", 0.0)
+    assert not replica.well(0.0)
+    replica.circuit.failed(replica.circuit.enter(0.0), 0.0, absent=True)
+    replica.probed("", 1.0)
+    assert (replica.well(1.0), replica.trouble, replica.last_trouble) == (True, "", "refused")
