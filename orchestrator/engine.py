@@ -52,7 +52,8 @@ class Engine:
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""
-        states = {expert: self.registry.condition(expert) for expert in self.registry}
+        answering = [name for name in self.registry if self.registry.settings(name).unfit("answer") is None]
+        states = {expert: self.registry.condition(expert) for expert in answering}
         if any(condition.state == "up" for condition in states.values()):
             return True, ""
         return False, "; ".join(f"{expert}: {c.state} ({c.reason})" for expert, c in states.items())

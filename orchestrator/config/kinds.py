@@ -128,9 +128,13 @@ class VllmSettings(ExpertSettings):
             return "is itself an adapter; name its base instead"
         return None if other.runner == self.runner else f"runs {other.runner!r}, this adapter {self.runner!r}"
 
+    @property
+    def embeds(self) -> bool:
+        return self.runner == "pooling"
+
     def unfit(self, use: Use) -> str | None:
         """A pooling server answers no chats at all."""
-        return "runs 'pooling'" if self.runner == "pooling" else super().unfit(use)
+        return "runs 'pooling'" if self.embeds else super().unfit(use)
 
 
 class LocalSettings(ExpertSettings):

@@ -111,6 +111,11 @@ class ExpertSettings(Settings):
         """What keeps it from that use, as the rest of a sentence that begins with its id; None where nothing does."""
         return f"is of kind {self.kind!r}" if use == "chat" and not self.chats else None
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it answers embeddings requests."""
+        return False
+
     def text_embedders(self) -> tuple[str, ...]:
         """The text embedders that it names."""
         return ()

@@ -6,7 +6,7 @@ model, by default the first that it lists.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ async def scores(expert: LocalExpert | VllmExpert, messages: list[dict[str, Any]
 
 
 async def test_scores_of_vllm_are_those_of_transformers(
-    remote: VllmExpert, site: Site, record_property: pytest.RecordProperty
+    remote: VllmExpert, site: Site, record_property: Callable[[str, object], None]
 ) -> None:
     """Specified (issue 5): the same tokens, each within .01; whatever stands at the ends of the answer."""
     local = LocalExpert("local", LocalSettings(model="smollm2-135m"), site)
