@@ -68,7 +68,7 @@ class Collected:
         return "".join(pieces)
 
 
-def config_of(experts: Sequence[str], *, categories: dict[str, Any], **blocks: Any) -> Config:
+def config_of(experts: Sequence[str], /, *, categories: dict[str, Any], **blocks: Any) -> Config:
     """A configuration whose experts are stand-ins; `categories` maps names to blocks or to lists of experts."""
     shaped = {
         name: {"description": name, **(block if isinstance(block, dict) else {"experts": block})}

@@ -47,7 +47,8 @@ async def embeddings(http: Request) -> Response:
     engine: Engine = http.app.state.engine
     raw, body = await read_object(http.scope, http.receive, limit=engine.config.serve.max_body_bytes)
     model = _model(body, engine)
-    if (body.get("encoding_format") or "float") not in _ENCODINGS:
+    encoding = body.get("encoding_format")
+    if encoding is not None and encoding not in _ENCODINGS:
         message = f"'encoding_format' must be one of {', '.join(_ENCODINGS)}."
         raise InvalidRequest(message, param="encoding_format")
     watch = Stopwatch()
