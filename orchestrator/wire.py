@@ -196,7 +196,7 @@ class Assembled:
     def add(self, chunk: Chunk) -> None:
         """Take in one chunk; raises ValueError where it is no chunk of choice 0 or usage."""
         try:
-            data = chunk.data
+            data = orjson.loads(chunk.raw)
             if usage := data.get("usage"):
                 self.usage = read_usage(usage)
             for choice in data["choices"]:

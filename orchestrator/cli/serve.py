@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from orchestrator.engine import Engine
 
 __all__ = ["serve"]
+
+GC_EVERY = 20_000
+"""Objects more than before that make the garbage collector look at the young ones."""
 
 
 def serve(
@@ -100,14 +104,9 @@ def _run(config: Config, embedders: Embedders, listener: socket.socket, started:
             failures.append(error)
             raise
 
-    options = {
-        "loop": "uvloop",
-        "log_level": "critical",
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,
-    }
-    server = server_of(create_app(config, announced, log_request=request_log()), config.serve, **options)
+    options = {"loop": "uvloop", "log_level": "critical", "access_log": False, "server_header": False}
+    app = create_app(config, announced, log_request=request_log())
+    server = server_of(app, config.serve, **options)
     with listener, suppress(SystemExit):  # uvicorn's way of saying that start-up failed; the reason is in `failures`
         server.run(sockets=[listener])
     if failures:
@@ -123,6 +122,9 @@ async def _announce(engine: Engine, url: str, started: float) -> None:
     """Say where the service is, and when it got ready."""
     _say(f"Expert Orchestrator listens on {url}  (API: {url}/docs)")
     await engine.registry.first_up()
+    gc.collect()
+    gc.freeze()  # what was loaded stays: looking through it again and again would be a tax on every request
+    gc.set_threshold(GC_EVERY)
     _say(f"ready after {time.monotonic() - started:.1f} s. Try:")
     body = '{"model": "auto", "messages": [{"role": "user", "content": "What is 17% of 4310?"}]}'
     _say(f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")

@@ -17,6 +17,7 @@ __all__ = [
     "Condition",
     "EmbeddingServer",
     "Expert",
+    "HedgeCounts",
     "ReplicaSeen",
     "Replicated",
     "Scorer",
@@ -84,6 +85,23 @@ class ReplicaSeen:
     last_trouble: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeCounts:
+    """How often an expert asked a second server because the first was slow to begin.
+
+    streams: asked for since the start. hedged, won: those for which a second server was asked, and those it answered.
+
+    refused: those that were as late, and had no second server: all that the share allows had been spent.
+    after_s: how long a first token is waited for now; None while too few have been seen.
+    """
+
+    streams: int
+    hedged: int
+    won: int
+    refused: int
+    after_s: float | None
+
+
 class Expert(Protocol):
     """A routable target.
 
@@ -114,7 +132,10 @@ class Supervised(Protocol):
 
 @runtime_checkable
 class Replicated(Protocol):
-    """An expert on several servers, which can say how each of them is."""
+    """An expert on several servers. hedges: None where it never asks two of them at once."""
+
+    @property
+    def hedges(self) -> HedgeCounts | None: ...
 
     def replicas_seen(self) -> Sequence[ReplicaSeen]: ...
 

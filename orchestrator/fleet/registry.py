@@ -15,7 +15,17 @@ from orchestrator.batching import TextEmbedder
 from orchestrator.config import Config
 from orchestrator.config.settings import ExpertSettings
 from orchestrator.errors import ExpertUnavailable
-from orchestrator.experts import Condition, Expert, ReplicaSeen, Replicated, Searcher, Site, State, Supervised
+from orchestrator.experts import (
+    Condition,
+    Expert,
+    HedgeCounts,
+    ReplicaSeen,
+    Replicated,
+    Searcher,
+    Site,
+    State,
+    Supervised,
+)
 from orchestrator.fleet.guard import FAIR_SHARE, Guard
 from orchestrator.types import ChatRequest, Draft, Emit
 from routers.importing import load_name
@@ -103,6 +113,11 @@ class Registry(Mapping[str, Expert]):
         """An expert's servers and how each of them is; empty where it has none of its own, or is not built yet."""
         expert: object = self._experts.get(expert_id)
         return list(expert.replicas_seen()) if isinstance(expert, Replicated) else []
+
+    def hedges(self, expert_id: str) -> HedgeCounts | None:
+        """How often an expert asked a second server; None where it never may."""
+        expert: object = self._experts.get(expert_id)
+        return expert.hedges if isinstance(expert, Replicated) else None
 
     async def start(self, expert_id: str) -> None:
         """Bring an expert and those it refers to into service; does nothing for one that is.

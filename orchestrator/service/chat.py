@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
 from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality
+from orchestrator.service.direct import direct_of
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
 from orchestrator.service.session import session_of
@@ -53,7 +54,7 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
         request, trace = engine.pipeline.request(
             body, model=chat_model(body), cost_quality=cost_quality, session=session_of(scope, body)
         )
-        out = EventStream(send, trace)
+        out = EventStream(send, trace, direct_of(scope))
         with Hangup(receive, request.deadline) as hangup:
             await _answer(engine, request, trace, out)
         if hangup.late:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.trace import Trace
 
-__all__ = ["PREFIX", "decision_headers"]
+__all__ = ["PREFIX", "decision_headers", "header_lines"]
 
 PREFIX = "x-orchestrator-"
 _VERSION = f"{PREFIX}schema-version"
@@ -34,3 +34,8 @@ def decision_headers(trace: Trace) -> dict[str, str]:
         values[_COST] = f"{trace.cost_usd:.8f}"
         values[_OVERHEAD] = f"{trace.overhead_ms:.1f}"
     return values
+
+
+def header_lines(trace: Trace) -> bytes:
+    """The same as they go over the wire, each with its line end; categories and experts are names without one."""
+    return "".join([f"{name}: {value}\r\n" for name, value in decision_headers(trace).items()]).encode("latin-1")

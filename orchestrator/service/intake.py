@@ -13,6 +13,7 @@ from typing import Any
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from orchestrator.service.direct import EXTENSION, Direct
 from orchestrator.service.errors import plain_error
 
 __all__ = ["Connection", "IntakeConfig"]
@@ -81,6 +82,8 @@ class Connection(HttpToolsProtocol):
         if self._too_large():
             raise HeadersTooLarge
         super().on_headers_complete()
+        extensions: Any = {EXTENSION: Direct(self.cycle)}
+        self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
         self._whole, self._in_head = True, True
@@ -113,7 +116,8 @@ class Connection(HttpToolsProtocol):
             return
         self._linger = _LINGER_BYTES
         self.transport.write(_answer(status, message, self.server_state.default_headers))
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         if cycle is not None:  # the application waits for more of this request, or of none
             cycle.disconnected = True
             cycle.message_event.set()

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
-from orchestrator.experts import ReplicaSeen, Searcher, State
+from orchestrator.experts import HedgeCounts, ReplicaSeen, Searcher, State
 from orchestrator.fleet.registry import Registry
 from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
@@ -52,6 +52,7 @@ class ExpertShown(BaseModel):
     """One expert for people and dashboards; holds no secret; the reason may name servers.
 
     replicas: its servers and how each of them is; empty where it has none of its own.
+    hedges: how often it asked a second one because the first was slow; None where that is off.
     """
 
     id: str
@@ -62,6 +63,7 @@ class ExpertShown(BaseModel):
     capabilities: dict[str, bool]
     categories: list[str]
     replicas: list[ReplicaSeen] = []
+    hedges: HedgeCounts | None = None
 
 
 class Found(BaseModel):
@@ -217,6 +219,7 @@ def _shown(engine: Engine, expert: str) -> ExpertShown:
         capabilities=asdict(capabilities) if capabilities else {},
         categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
         replicas=registry.replicas(expert),
+        hedges=registry.hedges(expert),
     )
 
 

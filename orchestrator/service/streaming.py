@@ -13,8 +13,9 @@ import orjson
 from starlette.types import Receive, Send
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.service.direct import Direct
 from orchestrator.service.errors import error_body
-from orchestrator.service.headers import decision_headers
+from orchestrator.service.headers import decision_headers, header_lines
 from orchestrator.trace import Trace
 from orchestrator.types import Chunk
 
@@ -25,11 +26,14 @@ LOOK_AFTER_S = 0.02
 _TICK_S = 0.002
 """Event loops round times, so that a timer may be early by so much."""
 _DONE = b"data: [DONE]\n\n"
+_JSON = (b"content-type", b"application/json")
 _EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+_JSON_LINE = b"%b: %b\r\n" % _JSON
+_EVENT_STREAM_LINES = b"".join(b"%b: %b\r\n" % field for field in _EVENT_STREAM)
 
 
 class Hangup:
@@ -88,29 +92,32 @@ class Hangup:
 class EventStream:
     """The answer to one request: an `emit` that sends each chunk as an event, or one whole body.
 
-    Status and headers of a stream go out with its first chunk.
-
-    Only then is it known who answers, and an error that comes before is an ordinary error response.
+    Status and headers of a stream go out with its first chunk. Only then is it known who answers, and an error that
+    comes before is an ordinary error response. direct: the short way out, where the server offers it.
     """
 
-    __slots__ = ("_send", "_trace", "begun")
+    __slots__ = ("_direct", "_send", "_trace", "begun")
 
-    def __init__(self, send: Send, trace: Trace) -> None:
+    def __init__(self, send: Send, trace: Trace, direct: Direct | None = None) -> None:
         self._send = send
         self._trace = trace
+        self._direct = direct
         self.begun = False
 
     async def __call__(self, chunk: Chunk) -> None:
         if not self.begun:
             await self._begin()
-        await self._send({"type": "http.response.body", "body": _event(chunk.raw), "more_body": True})
+        event = _event(chunk.raw)
+        if self._direct is None or not self._direct.piece(event):
+            await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
     async def whole(self, body: bytes) -> None:
         """An answer that is not streamed."""
         self.begun = True
+        if self._direct is not None and self._direct.whole(_JSON_LINE + header_lines(self._trace), body):
+            return
         length = (b"content-length", b"%d" % len(body))
-        headers = [(b"content-type", b"application/json"), length, *_encoded(self._trace)]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._start([_JSON, length])
         await self._send({"type": "http.response.body", "body": body})
 
     async def end(self) -> None:
@@ -125,12 +132,13 @@ class EventStream:
 
     async def _begin(self) -> None:
         self.begun = True
-        headers = [*_EVENT_STREAM, *_encoded(self._trace)]
+        if self._direct is None or not self._direct.start(_EVENT_STREAM_LINES + header_lines(self._trace)):
+            await self._start(_EVENT_STREAM)
+
+    async def _start(self, headers: list[tuple[bytes, bytes]]) -> None:
+        decided = decision_headers(self._trace).items()
+        headers = [*headers, *((name.encode(), value.encode("latin-1")) for name, value in decided)]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-
-
-def _encoded(trace: Trace) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode("latin-1")) for name, value in decision_headers(trace).items()]
 
 
 def _event(raw: bytes) -> bytes:

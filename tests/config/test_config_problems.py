@@ -4,16 +4,14 @@ from itertools import product
 
 import pytest
 
+from orchestrator.config.kinds import VllmSettings
 from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
 TOP_KEYS = (
     "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, usage, version"
 )
-VLLM_KEYS = (
-    "(known: active_params_b, adapter, api_key, base, connect_timeout_s, cost, description, kind, model, "
-    "read_timeout_s, replicas, sleep, system"
-)
+VLLM_KEYS = "(known: " + ", ".join(sorted(VllmSettings.model_fields))
 KINDS = "(known: local, mcp, retriever, vllm"
 
 BROKEN = [

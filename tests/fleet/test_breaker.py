@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.fleet import breaker as breaker_module
+from orchestrator import clock as loop_clock
 from orchestrator.fleet.breaker import Breaker
 
 
@@ -14,7 +14,7 @@ from orchestrator.fleet.breaker import Breaker
 def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Seconds; the breaker reads `now`."""
     now = {"now": 100.0}
-    monkeypatch.setattr(breaker_module.clock, "now", lambda: now["now"])
+    monkeypatch.setattr(loop_clock, "now", lambda: now["now"])
     return now
 
 

@@ -1,6 +1,7 @@
 """What an expert's guard learns from calls: which outcomes count, which tell nothing, and what it says meanwhile."""
 
 import math
+from pathlib import Path
 
 import anyio
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import clock
-from orchestrator.config.settings import ExpertSettings
+from orchestrator.config.settings import ExpertSettings, Serve
 from orchestrator.errors import (
     ExpertBusy,
     ExpertCut,
@@ -22,8 +23,10 @@ from orchestrator.errors import (
     ExpertUnavailable,
 )
 from orchestrator.experts import Condition
+from orchestrator.fleet import guard as guards
 from orchestrator.fleet.guard import FAILURES, Guard
 from orchestrator.fleet.retries import RetryBudget
+from orchestrator.stages import draft as drafting
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +116,20 @@ async def test_a_call_that_its_deadline_ended(
     assert one.condition(UP).state == state
 
 
+async def test_a_stream_that_stalls_counts_after_the_time_for_beginning_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began within its share of the deadline and then hung: a time-out of its own, not the request's."""
+    now = [100.0]
+    monkeypatch.setattr(clock, "now", lambda: now[0])
+    one = guard()
+    for _ in range(FAILURES):
+        visit = await one.enter(now[0] + 45)
+        visit.begin(until=now[0] + 60)
+        now[0] += 50
+        with pytest.raises(ExpertTimeout), visit:
+            raise ExpertTimeout("e", "silent")
+    assert one.condition(UP).state == "down"
+
+
 async def test_a_success_between_failures_keeps_it_closed() -> None:
     """Only failures in a row count."""
     one = guard()
@@ -186,3 +203,22 @@ def test_retries_are_a_share_of_the_calls_and_a_constant(retries: list[int]) -> 
     for start in range(0, len(granted), 7):
         window = granted[start:]
         assert sum(window) <= 0.2 * len(window) + 3 + 1e-6
+
+
+def test_the_fleet_page_has_these_numbers() -> None:
+    """As they are, and the keys of experts with their defaults."""
+    page = (Path(__file__).parents[2] / "docs/fleet.md").read_text(encoding="utf-8")
+    assert f"| {guards.FAILURES} calls in a row failed |" in page
+    assert (
+        f"{guards.OPEN_S:g} s at first, twice as long after each failed trial, {guards.MOST_OPEN_S:g} s at most" in page
+    )
+    assert f"what the expert asked for ({guards.MOST_REST_S:g} s at most)" in page
+    assert guards.FAIR_SHARE == 1 / 5
+    assert "at least a fifth of `budget.deadline_s`" in page
+    assert f"| {drafting.FIRST_SHARE:.0%} |".replace("%", " %") in page
+    assert f"| {drafting.DRAFT_SHARE:.0%} |".replace("%", " %") in page
+    assert f"drawn between nothing and {drafting.FIRST_PAUSE_S:g} s" in page
+    assert f"more than {drafting.MOST_WAIT_S:g} s (`Retry-After`)" in page
+    assert f"| `max_queue` | {ExpertSettings.model_fields['max_queue'].default} |" in page
+    for key in ("max_header_bytes", "max_body_bytes", "body_timeout_s", "drain_s"):
+        assert f"| `{key}` | {Serve.model_fields[key].default} |" in page

@@ -10,10 +10,12 @@ from anyio.abc import TaskStatus
 
 from orchestrator.config import Config
 from orchestrator.config.settings import ExpertSettings
-from orchestrator.errors import ExpertUnavailable
-from orchestrator.experts import Condition, Site
+from orchestrator.errors import ExpertBusy, ExpertUnavailable
+from orchestrator.experts import Capabilities, Condition, Site
 from orchestrator.fleet.registry import Registry
+from orchestrator.stages.draft import nowhere
 from orchestrator.testing import ScriptedExpert
+from orchestrator.types import ChatRequest, Draft, Emit
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +43,27 @@ class NeedySettings(ExpertSettings):
 
     def refers_to(self) -> dict[str, str]:
         return {"helper": self.helper}
+
+
+class AskingSettings(NeedySettings):
+    """Has its helper answer."""
+
+    implementation: ClassVar[str] = f"{__name__}:Asking"
+    kind: Literal["asking"] = "asking"  # type: ignore[assignment]
+
+
+class Asking:
+    """Passes every request on, through its site."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, expert_id: str, settings: AskingSettings, site: Site) -> None:
+        self.id = expert_id
+        self._helper = settings.helper
+        self._site = site
+
+    async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        return await self._site.ask(self._helper, request, emit)
 
 
 class HollowSettings(ExpertSettings):
@@ -119,3 +142,15 @@ async def test_an_expert_without_a_life_of_its_own_is_up() -> None:
     """Nothing to load and nothing to watch."""
     registry = registry_of(ScriptedExpert("plain"))
     assert registry.condition("plain") == Condition(state="up")
+
+
+async def test_experts_that_ask_others_share_their_places() -> None:
+    """A reader, or an extractor of arguments, is one expert with one limit, whoever asks it."""
+    helper = ScriptedExpert("helper", "read")
+    limit = ExpertSettings(kind="scripted", max_concurrency=1, max_queue=0)
+    registry = registry_of(helper, asking=AskingSettings(helper="helper"), helper=limit)
+    request = ChatRequest(body={"messages": []}, deadline=anyio.current_time() + 5)
+    assert (await registry["asking"].draft(request, nowhere)).text == "read"
+    with await registry.guard("helper").enter(request.deadline), pytest.raises(ExpertBusy):
+        await registry["asking"].draft(request, nowhere)
+    assert len(helper.requests) == 1

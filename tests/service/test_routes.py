@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import pytest
 
 from orchestrator.errors import ExpertUnavailable
+from orchestrator.experts import HedgeCounts, ReplicaSeen
 from orchestrator.testing import ScriptedExpert
 from orchestrator.types import Passage
 from tests.service.serving import served
@@ -13,6 +15,21 @@ from tests.service.serving import served
 pytestmark = pytest.mark.anyio
 
 CATEGORIES = {"math": ["solver"], "general": ["writer"]}
+SEEN = ReplicaSeen(
+    url="http://one:8000",
+    breaker="half-open",
+    open_for_s=0.0,
+    resting_s=1.5,
+    healthy=True,
+    in_flight=1,
+    requests=7,
+    failures=2,
+    openings=1,
+    running=4,
+    waiting=8,
+    kv_usage=0.25,
+    last_trouble="status 500",
+)
 
 
 class Shelf(ScriptedExpert):
@@ -86,6 +103,23 @@ async def test_a_bad_search_says_which_field_is_wrong(body: dict[str, object], p
     async with served(Shelf("a"), categories={"books": ["a"], "general": ["a"]}) as client:
         response = await client.post("/v1/search", json=body)
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+
+
+class OnServers(ScriptedExpert):
+    """An expert in memory that claims to have a server."""
+
+    hedges = HedgeCounts(streams=9, hedged=1, won=1, refused=0, after_s=None)
+
+    def replicas_seen(self) -> Sequence[ReplicaSeen]:
+        return [SEEN]
+
+
+async def test_experts_shows_how_each_server_of_an_expert_is() -> None:
+    """Whatever is known of it; an expert without servers of its own has none."""
+    async with served(OnServers("solver"), ScriptedExpert("writer"), categories=CATEGORIES) as client:
+        solver, writer = (await client.get("/v1/experts")).json()
+    assert (solver["replicas"], writer["replicas"]) == ([asdict(SEEN)], [])
+    assert (solver["hedges"], writer["hedges"]) == (asdict(OnServers.hedges), None)
 
 
 async def test_experts_shows_how_each_is() -> None:

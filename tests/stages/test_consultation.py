@@ -36,12 +36,13 @@ def router() -> Router:
 
 
 @asynccontextmanager
-async def consulting(judge: ScriptedExpert, **routing: Any) -> AsyncIterator[Engine]:
+async def consulting(
+    judge: ScriptedExpert, *, limits: dict[str, Any] | None = None, **routing: Any
+) -> AsyncIterator[Engine]:
     with anyio.fail_after(20):
         writer = ScriptedExpert("writer", "an answer")
-        async with flowing(
-            judge, writer, categories=CATEGORIES, router=router(), routing={**ROUTING, **routing}
-        ) as engine:
+        blocks: dict[str, Any] = {"routing": {**ROUTING, **routing}} | ({"experts": limits} if limits else {})
+        async with flowing(judge, writer, categories=CATEGORIES, router=router(), **blocks) as engine:
             yield engine
 
 
@@ -215,3 +216,21 @@ async def test_other_kinds_ask_nobody() -> None:
     assert trace.categorized is not None
     assert (trace.categorized.category, trace.categorized.calls) == ("math", ())
     assert config_of(["writer"], categories=CATEGORIES).routing.classifier == "kernel"
+
+
+async def test_an_expert_that_is_busy_decides_no_category() -> None:
+    """The classifier takes one of its places like any other; the query goes to `general`, and nobody waits."""
+    judge = ScriptedExpert("judge", MATH)
+    limits = {"judge": {"kind": "scripted", "max_concurrency": 1, "max_queue": 0}, "writer": {"kind": "scripted"}}
+    async with consulting(judge, limits=limits) as engine:
+        visit = await engine.registry.guard("judge").enter(anyio.current_time() + 60)
+        with visit:
+            busy = await routed(engine, "add it up")
+        free = await routed(engine, "add it up")
+    assert busy.categorized is not None
+    assert free.categorized is not None
+    assert (busy.categorized.method, busy.categorized.category) == ("degraded", "general")
+    assert [(call.outcome, call.failure and call.failure.kind) for call in busy.categorized.calls] == [
+        ("failed", "ExpertBusy")
+    ]
+    assert (free.categorized.method, free.categorized.category) == ("router", "math")

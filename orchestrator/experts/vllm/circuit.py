@@ -63,6 +63,11 @@ class Circuit:
         self.openings = 0
         """How often it has opened."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether requests go through as they come."""
+        return self._until is None
+
     def state(self, now: float) -> BreakerState:
         """Where it stands."""
         if self._until is None:

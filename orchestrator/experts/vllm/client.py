@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from orchestrator import clock
-from orchestrator.errors import ExpertCut, ExpertFailed, ExpertLate
+from orchestrator.errors import ExpertCut, ExpertError, ExpertFailed, ExpertLate
 from orchestrator.experts.vllm.connection import (
     TICK_S,
     Connection,
@@ -218,14 +218,15 @@ class Answer:
     async def _read(self) -> bytes:
         try:
             piece = await self._connection.read(self._limit_s, self._deadline)
-        except ReadTimeout as error:
-            if clock.now() + TICK_S >= self._deadline:
-                raise self._target.faults.make(ExpertLate, LATE) from error
-            raise self._target.faults.reading(error) from error
         except HttpError as error:
-            raise self._target.faults.reading(error) from error
+            raise self._fault(error) from error
         self._limit_s = self._target.read_timeout_s
         return piece
+
+    def _fault(self, error: HttpError) -> ExpertError:
+        if isinstance(error, ReadTimeout) and clock.now() + TICK_S >= self._deadline:
+            return self._target.faults.make(ExpertLate, LATE)
+        return self._target.faults.reading(error)
 
     async def beginning(self, limit: int) -> bytes:
         """At least the first `limit` bytes if there are that many."""
@@ -247,7 +248,10 @@ class Answer:
     async def events(self) -> list[bytes]:
         """The data of the next events, at least one; raises ExpertCut where the stream ended instead."""
         while True:
-            piece = await self._read()
+            try:
+                piece = await self._connection.read(self._limit_s, self._deadline)
+            except HttpError as error:
+                raise self._fault(error) from error
             if not piece:
                 raise self._target.faults.make(ExpertCut, "the stream ended without [DONE]")
             try:
@@ -255,6 +259,7 @@ class Answer:
             except EventTooLong as error:
                 raise self._target.faults.make(ExpertFailed, str(error)) from error
             if events:
+                self._limit_s = self._target.read_timeout_s
                 return events
 
     async def finish(self) -> None:

@@ -187,16 +187,18 @@ class Connection(asyncio.Protocol):
 
         limit_s: most seconds without anything. deadline: on the event loop's clock.
         """
-        while not self._pieces:
+        pieces = self._pieces
+        while not pieces:
             if self._ended:
                 return b""
             await self._news(limit_s, deadline)
-        pieces, self._pieces = self._pieces, []
+        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
         self._unread = 0
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return piece
 
     @property
     def ended(self) -> bool:

@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
 from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertUnavailable
-from orchestrator.experts.protocol import Capabilities, Condition, ReplicaSeen, TokenLogprobs
+from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, ReplicaSeen, TokenLogprobs
 from orchestrator.experts.site import Site
 from orchestrator.experts.vllm.affinity import affinity_key
 from orchestrator.experts.vllm.client import Pool, Target, ask
@@ -22,7 +22,7 @@ from orchestrator.experts.vllm.embedding import embeddings_request, named_embedd
 from orchestrator.experts.vllm.failover import Failover
 from orchestrator.experts.vllm.faults import Faults
 from orchestrator.experts.vllm.health import watch
-from orchestrator.experts.vllm.hedge import HedgeCounts, Hedging
+from orchestrator.experts.vllm.hedge import Hedging
 from orchestrator.experts.vllm.relay import Relay
 from orchestrator.experts.vllm.replica import Replica
 from orchestrator.experts.vllm.replicas import Replicas

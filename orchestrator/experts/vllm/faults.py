@@ -85,9 +85,7 @@ class Faults:
         kind = _STATUS.get(status) or (ExpertRejected if 400 <= status < 500 else ExpertFailed)  # noqa: PLR2004 - HTTP
         wait_s = retry_after_s(headers.get("retry-after"), now=datetime.now(UTC))
         if status == _UNAVAILABLE and wait_s is None:
-            kind = (
-                ExpertUnavailable  # not asked to come back later: its engine is gone, or a proxy has nobody behind it
-            )
+            kind = ExpertUnavailable  # it says not when to come back: its engine is gone, or nobody is behind a proxy
         return self.make(kind, f"status {status}: {_message_of(body)}", retry_after_s=wait_s)
 
     def make(self, kind: type[ExpertError], what: str, *, retry_after_s: float | None = None) -> ExpertError:

@@ -6,6 +6,7 @@ import anyio
 import httpx
 from anyio.abc import TaskStatus
 
+from orchestrator import clock
 from orchestrator.experts.vllm.load import LoadReport, read_report
 from orchestrator.experts.vllm.replica import Replica
 from orchestrator.experts.vllm.replicas import Replicas
@@ -35,7 +36,7 @@ async def _probe_all(client: httpx.AsyncClient, replicas: Replicas) -> None:
 async def _probe(client: httpx.AsyncClient, replica: Replica) -> None:
     trouble = await _trouble(client, replica)
     report = None if trouble else await _report(client, replica)
-    now = anyio.current_time()
+    now = clock.now()
     replica.probed(trouble, now)
     replica.reported(report, now)
 

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass
 from math import ceil
 
-__all__ = ["HedgeCounts", "Hedging"]
+from orchestrator.experts.protocol import HedgeCounts
+
+__all__ = ["Hedging"]
 
 _WINDOW = 200
 _LEAST = 20
 _SHARE = 0.1
 _MOST_SAVED = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HedgeCounts:
-    """Since the start: streams asked for, those for which a second server was asked, and those that it answered.
-
-    refused: those that were as late, and had no second server: all that the share allows had been spent.
-    after_s: how long a first token is waited for now; None while too few have been seen.
-    """
-
-    streams: int
-    hedged: int
-    won: int
-    refused: int
-    after_s: float | None
 
 
 class Hedging:

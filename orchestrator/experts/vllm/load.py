@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ["LoadReport", "Pressure", "burden", "read_report"]
@@ -47,10 +47,8 @@ class Pressure:
         return cls(others=others, waiting=report.waiting, kv_usage=report.kv_usage)
 
     @classmethod
-    def mean(cls, known: list[Pressure]) -> Pressure:
+    def mean(cls, known: Sequence[Pressure]) -> Pressure:
         """What to assume of a server that reports nothing: it is as the others. Less would flood it, more starve it."""
-        if not known:
-            return cls()
         count = len(known)
         return cls(
             others=sum(each.others for each in known) / count,

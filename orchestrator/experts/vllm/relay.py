@@ -30,12 +30,12 @@ class Relay:
         self._faults = faults
         self._replica = replica
         self._started = started
-        self._renamed = Renaming(expert)
 
     async def whole(self) -> Draft:
         """The draft of an answer that is not streamed; its completion is the body as it came."""
         body = await self._answer.whole()
-        self._check_no_error(body)
+        if b'"error"' in body:
+            self._check_no_error(body)
         try:
             text, finish_reason, usage = read_completion(orjson.loads(body))
         except ValueError as error:  # orjson's too
@@ -52,30 +52,25 @@ class Relay:
 
     async def streamed(self, emit: Emit) -> Draft:
         """The draft of a stream, each chunk emitted when it came."""
-        assembled = Assembled()
+        assembled, renamed = Assembled(), Renaming(self._expert)
         first_at: float | None = None
         while True:
             for data in await self._answer.events():
                 if data == _DONE:
                     await self._answer.finish()
                     return self._sum_up(assembled, first_at)
-                chunk = self._take(data, assembled)
-                first_at = clock.now() if first_at is None else first_at
+                if b'"error"' in data:  # inside a JSON string a quote is escaped: a key or a whole string
+                    self._check_no_error(data)
+                chunk = Chunk(renamed(data))
+                try:
+                    assembled.add(chunk)
+                except ValueError as error:
+                    raise self._faults.make(ExpertFailed, str(error)) from error
+                if first_at is None:
+                    first_at = clock.now()
                 await emit(chunk)
 
-    def _take(self, data: bytes, assembled: Assembled) -> Chunk:
-        self._check_no_error(data)
-        chunk = Chunk(self._renamed(data))
-        try:
-            assembled.add(chunk)
-        except ValueError as error:
-            raise self._faults.make(ExpertFailed, str(error)) from error
-        return chunk
-
     def _check_no_error(self, data: bytes) -> None:
-        # Inside a JSON string a quote is escaped: these bytes are a key or a whole string, and seldom there.
-        if b'"error"' not in data:
-            return
         with suppress(orjson.JSONDecodeError):
             message = error_message(orjson.loads(data))
             if message is not None:

@@ -72,8 +72,7 @@ class Replica:
 
     def well(self, now: float) -> bool:
         """Whether nothing speaks against asking it."""
-        left_alone = now < max(self.resting_until, self.tired_until)
-        return not self.trouble and not left_alone and self.circuit.state(now) == "closed"
+        return not self.trouble and self.circuit.closed and now >= self.resting_until and now >= self.tired_until
 
     def trial_due(self, now: float) -> bool:
         """Whether one request should find out if it is back."""

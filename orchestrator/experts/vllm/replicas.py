@@ -11,47 +11,56 @@ from random import Random
 
 from orchestrator.experts.protocol import Condition, ReplicaSeen
 from orchestrator.experts.vllm.affinity import bounded, rendezvous
-from orchestrator.experts.vllm.circuit import Circuit
+from orchestrator.experts.vllm.circuit import Circuit, Rules
 from orchestrator.experts.vllm.load import Pressure, burden
 from orchestrator.experts.vllm.replica import Replica
 
 __all__ = ["Replicas"]
 
 _MOST_REPORT_AGE_S = 15.0
+_NONE = Pressure()
 
 
 class Replicas:
     """Chooses among servers.
 
     random: decides which two are compared, and the jitter of their circuits; give a seeded one to repeat a run.
-    most_report_age_s: an older report of a server's load counts as none.
+    rules: of their circuits. most_report_age_s: an older report of a server's load counts as none.
     """
 
     def __init__(
-        self, urls: Sequence[str], *, random: Random | None = None, most_report_age_s: float = _MOST_REPORT_AGE_S
+        self,
+        urls: Sequence[str],
+        *,
+        random: Random | None = None,
+        rules: Rules | None = None,
+        most_report_age_s: float = _MOST_REPORT_AGE_S,
     ) -> None:
         self._random = random or Random()  # noqa: S311 - no secret
         self._most_report_age_s = most_report_age_s
         self._turns = 0
-        self.all = tuple(Replica(url, Circuit(self._random)) for url in urls)
+        self.all = tuple(Replica(url, Circuit(self._random, rules)) for url in urls)
 
     def pick(self, now: float, *, tried: Collection[Replica] = (), key: bytes | None = None) -> Replica | None:
         """The server to ask, none twice; None where nobody is left, but for servers that asked to be left alone.
 
-        A server whose trial is due gets this request. Then those that are well, by load or, with a key, by affinity.
-        When none is, the others are asked all the same: their trouble may be over, and not to ask is sure to fail.
+        A server whose trial is due gets this request, but not one that has failed elsewhere before: its tries are counted.
+        Then those that are well, by load or, with a key, by affinity. When none is, the others are asked all the same:
+        their trouble may be over, and not to ask is sure to fail.
         """
         if len(self.all) == 1:  # the same comes of it, sooner
             (alone,) = self.all
             return None if alone in tried or alone.resting(now) else self._taken(alone)
-        left = [replica for replica in self.all if replica not in tried]
-        due = [replica for replica in left if replica.trial_due(now)]
-        if due:
-            return self._taken(min(due, key=lambda replica: replica.turn))
+        left = [replica for replica in self.all if replica not in tried] if tried else self.all
         well = [replica for replica in left if replica.well(now)]
+        if len(well) < len(left):
+            due = [replica for replica in left if replica.trial_due(now)]
+            if due and not (tried and well):
+                return self._taken(min(due, key=lambda replica: replica.turn))
         if well:
             return self._taken(self._preferred(well, now, key))
-        return self._chosen([replica for replica in left if not replica.resting(now)], now)
+        others = [replica for replica in left if not replica.resting(now)]
+        return self._taken(self._less_busy(others, now)) if others else None
 
     def pick_well(self, now: float, *, tried: Collection[Replica], key: bytes | None = None) -> Replica | None:
         """A further server that is well, for a request that another one has already; None where there is none."""
@@ -66,14 +75,15 @@ class Replicas:
     def burdens(self, now: float, among: Sequence[Replica]) -> list[float]:
         """How busy servers are; those that report nothing are taken to be as the others are."""
         seen = [replica.pressure(now, most_age_s=self._most_report_age_s) for replica in among]
-        assumed = Pressure.mean([pressure for pressure in seen if pressure is not None])
+        known = [pressure for pressure in seen if pressure is not None]
+        assumed = Pressure.mean(known) if known else _NONE
         return [
             burden(replica.in_flight, assumed if pressure is None else pressure)
             for replica, pressure in zip(among, seen, strict=True)
         ]
 
     def _preferred(self, well: Sequence[Replica], now: float, key: bytes | None) -> Replica:
-        if key is None:
+        if key is None or len(well) == 1:
             return self._less_busy(well, now)
         by_url = {replica.url: replica for replica in well}
         burdens = dict(zip(by_url, self.burdens(now, list(by_url.values())), strict=True))
@@ -81,12 +91,13 @@ class Replicas:
 
     def _less_busy(self, among: Sequence[Replica], now: float) -> Replica:
         """Power of two choices; of two that are equal, the one that was asked longer ago."""
+        count = len(among)
+        if count == 1:
+            return among[0]
         burdens = self.burdens(now, among)
-        two = self._random.sample(range(len(among)), min(2, len(among)))
-        return among[min(two, key=lambda index: (burdens[index], among[index].turn))]
-
-    def _chosen(self, among: Sequence[Replica], now: float) -> Replica | None:
-        return self._taken(self._less_busy(among, now)) if among else None
+        one = int(count * self._random.random())
+        other = (one + 1 + int((count - 1) * self._random.random())) % count
+        return among[min(one, other, key=lambda index: (burdens[index], among[index].turn))]
 
     def _taken(self, replica: Replica) -> Replica:
         self._turns += 1

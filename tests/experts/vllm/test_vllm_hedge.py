@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.experts.vllm.hedge import HedgeCounts, Hedging
+from orchestrator.experts import HedgeCounts
+from orchestrator.experts.vllm.hedge import Hedging
 
 
 def test_nothing_is_learned_before_twenty_first_tokens() -> None:
