@@ -15,13 +15,14 @@ import httpx
 import pytest
 
 from orchestrator.config.kinds import LocalSettings, VllmSettings
-from orchestrator.experts import Site, TokenLogprobs
+from orchestrator.experts import Expert, Site, TokenLogprobs
 from orchestrator.experts.local.expert import LocalExpert
 from orchestrator.experts.vllm.expert import VllmExpert
 from orchestrator.fleet.surroundings import cache_folder
 from orchestrator.testing import in_service
 from orchestrator.types import ChatRequest
 from tests.experts.vllm.conftest import no_embedder
+from tests.flowing import Collected, flowing
 
 URL = os.environ.get("ORCHESTRATOR_VLLM_URL", "").rstrip("/")
 
@@ -57,18 +58,21 @@ def served() -> list[str]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(folder=tmp_path, cache=cache_folder(), expert=lambda _: remote_base[0], embedder=no_embedder)
-
-
-remote_base: list[VllmExpert] = []
+def staff() -> dict[str, Expert]:
+    """The experts of the site by id."""
+    return {}
 
 
 @pytest.fixture
-async def remote(site: Site, served: list[str]) -> AsyncIterator[VllmExpert]:
+def site(tmp_path: Path, staff: dict[str, Expert]) -> Site:
+    return Site(folder=tmp_path, cache=cache_folder(), expert=staff.__getitem__, embedder=no_embedder)
+
+
+@pytest.fixture
+async def remote(site: Site, staff: dict[str, Expert], served: list[str]) -> AsyncIterator[VllmExpert]:
+    """The base model on the server."""
     model = os.environ.get("ORCHESTRATOR_VLLM_MODEL", served[0])
-    expert = VllmExpert("remote", VllmSettings(model=model, replicas=(URL,), score=True), site)
-    remote_base[:] = [expert]
+    staff["remote"] = expert = VllmExpert("remote", VllmSettings(model=model, replicas=(URL,), score=True), site)
     async with in_service(expert):
         yield expert
 
@@ -111,3 +115,23 @@ async def test_an_adapter_scores_under_its_own_name(remote: VllmExpert, site: Si
             changed, plain = await scores(adapter, CONVERSATIONS[0]), await scores(remote, CONVERSATIONS[0])
     assert [one.tokens for one in changed] == [one.tokens for one in plain]
     assert [one.logprobs for one in changed] != [one.logprobs for one in plain]
+
+
+async def test_experts_on_the_server_agree_by_likelihood(remote: VllmExpert, site: Site, served: list[str]) -> None:
+    """The whole way: drafts, each scored by every expert, the adapter among them where there is one, and a verdict."""
+    pirate = VllmSettings(model=remote.settings.model, replicas=(URL,), score=True, system="Talk like a pirate.")
+    team: list[VllmExpert] = [remote, VllmExpert("pirate", pirate, site)]
+    if len(served) > 1:
+        team.append(VllmExpert("adapted", VllmSettings(base="remote", adapter=served[1], score=True), site))
+    names = [expert.id for expert in team]
+    categories = {"Name": {"experts": names, "plan": "fuse"}, "general": ["remote"]}
+    fusion = {"verdict": "remote", "consensus": "likelihood"}
+    async with flowing(*team, categories=categories, fusion=fusion) as engine:
+        body = {"messages": [{"role": "user", "content": "Name a colour."}], "max_tokens": 12, "temperature": 0.9}
+        request, trace = engine.pipeline.request(body, model="auto")
+        with anyio.fail_after(120):
+            await engine.pipeline.answer(request, Collected(), trace)
+    stage = trace.decision().consensus
+    assert stage is not None
+    assert (stage.measure, list(stage.judges)) == ("likelihood", names), stage.reason
+    assert all(cell is not None for row in stage.nll.values() for cell in row)
