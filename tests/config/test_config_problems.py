@@ -5,13 +5,14 @@ from itertools import product
 import pytest
 
 from orchestrator.config.kinds import VllmSettings
+from orchestrator.config.problems import choices
 from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
 TOP_KEYS = (
     "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, usage, version"
 )
-VLLM_KEYS = "(known: " + ", ".join(sorted(VllmSettings.model_fields))
+VLLM_KEYS = choices("", VllmSettings.model_fields).strip(" )")
 KINDS = "(known: local, mcp, retriever, vllm"
 
 BROKEN = [

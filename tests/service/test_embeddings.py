@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from orchestrator.config.kinds import RetrieverSettings, VllmSettings
-from orchestrator.testing import ScriptedExpert, WordEmbedder
+from orchestrator.testing import FakeVLLM, ScriptedExpert, WordEmbedder
 from tests.experts.vllm.scoring_server import ScoringServer
 from tests.service.serving import served
 
@@ -42,6 +42,15 @@ async def test_a_request_is_passed_on_byte_for_byte_but_for_the_model() -> None:
         assert server.raw == raw.replace(b'"vectors"', b'"m"')
     assert answer.content == b'{"model" : "vectors", "data": [ {"embedding":[1.50]} ], "new": 0.10}'
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
+async def test_a_faked_pooling_server_answers_through_the_service() -> None:
+    """With the vectors that it has."""
+    async with FakeVLLM(models=("m",), runner="pooling") as server, embedding(server.url) as client:
+        body = {"model": "vectors", "input": ["one two", "three"]}
+        answer = (await client.post("/v1/embeddings", json=body)).json()
+    assert (answer["model"], [row["index"] for row in answer["data"]]) == ("vectors", [0, 1])
+    assert answer["usage"]["prompt_tokens"] > 0
 
 
 @pytest.mark.parametrize(

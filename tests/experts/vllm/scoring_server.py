@@ -1,4 +1,7 @@
-"""A loopback server with the parts of vLLM's API that scoring and embeddings use; its tokens are characters."""
+"""A loopback server with the parts of vLLM's API that scoring and embeddings use; its tokens are characters.
+
+`FakeVLLM` does as vLLM would; this one keeps every request of these paths, and answers whatever a test wants.
+"""
 
 from collections.abc import Callable, Mapping
 from types import TracebackType

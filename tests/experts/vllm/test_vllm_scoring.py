@@ -9,6 +9,8 @@ import pytest
 from orchestrator.errors import ExpertFailed, ExpertMisconfigured, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts import BatchScorer, TokenLogprobs
 from orchestrator.experts.vllm.expert import VllmExpert
+from orchestrator.testing import FakeVLLM
+from orchestrator.testing.fake_vllm.tokens import token_logprob, tokens_of
 from orchestrator.types import ChatRequest, Usage
 from tests.experts.vllm.conftest import Hire
 from tests.experts.vllm.scoring_server import ScoringServer, logprob
@@ -47,6 +49,19 @@ async def test_the_answers_tokens_are_scored_and_no_other(judge: VllmExpert, sco
         "max_tokens": 1,
     }
     assert found.usage == Usage(input_tokens=len(RENDERED) + 4, output_tokens=1)
+
+
+async def test_scores_are_those_that_a_faked_vllm_tells(hire: Hire, server: FakeVLLM) -> None:
+    """Adapters under their own names have others, as there."""
+    hire("base", model="fake-model", replicas=[server.url])
+    adapter = hire("adapted", base="base", adapter="lora", score=True)
+    judge = hire("judge", model="fake-model", replicas=[server.url], score=True)
+    server.models = ("fake-model", "lora")
+    answer = "\n\nBecause of Rayleigh scattering<|im_end|>, mostly."
+    for expert, model in ((judge, "fake-model"), (adapter, "lora")):
+        found = await expert.score(asking(), answer)
+        assert found.tokens == tuple(tokens_of(answer))
+        assert found.logprobs == tuple(token_logprob(model, (), token) for token in tokens_of(answer))
 
 
 async def test_the_template_sees_what_it_would_for_a_chat(hire: Hire, scoring: ScoringServer) -> None:
