@@ -27,7 +27,7 @@ __all__ = ["SIDE_BY_SIDE", "PromptScorer"]
 
 SIDE_BY_SIDE = 8
 """Most calls of one scoring that run at once: vLLM batches them, and other requests want a place too."""
-_TEMPLATE = ("tools", "chat_template", "chat_template_kwargs")
+_TEMPLATE = ("tools", "chat_template", "chat_template_kwargs", "add_generation_prompt", "continue_final_message")
 """Fields of a chat body that its server's template sees, beside the messages."""
 _TEMPLATE_ARGUMENTS = ("documents", "reasoning_effort")
 """Those that chat requests have as fields of their own, and `/tokenize` takes as arguments of the template."""
@@ -92,8 +92,9 @@ class PromptScorer:
             raise ExpertRejected(self._expert, "messages: scores are for conversations of text alone")
         fields = {name: body[name] for name in _TEMPLATE if body.get(name) is not None}
         arguments = {name: body[name] for name in _TEMPLATE_ARGUMENTS if body.get(name) is not None}
-        if arguments:
-            fields["chat_template_kwargs"] = {**arguments, **fields.get("chat_template_kwargs", {})}
+        given = fields.get("chat_template_kwargs", {})
+        if arguments and isinstance(given, Mapping):  # what is none, the server will refuse
+            fields["chat_template_kwargs"] = {**arguments, **given}
         return {"messages": messages, "add_generation_prompt": True, **fields}
 
     def _read(self, completion: Mapping[str, Any], tokens: Sequence[int], *, before: int) -> TokenLogprobs:
@@ -118,4 +119,4 @@ def _unreadable(message: object) -> bool:
     kinds = (
         [part.get("type") if isinstance(part, Mapping) else None for part in parts] if isinstance(parts, list) else []
     )
-    return any(kind not in {"text", "refusal"} for kind in kinds)
+    return any(kind not in ("text", "refusal") for kind in kinds)

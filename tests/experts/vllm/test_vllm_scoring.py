@@ -88,6 +88,23 @@ async def test_the_template_sees_what_it_would_for_a_chat(hire: Hire, scoring: S
     assert answer == {"model": "m", "prompt": "x", "add_special_tokens": False}
 
 
+async def test_an_answer_may_continue_what_the_client_began(judge: VllmExpert, scoring: ScoringServer) -> None:
+    """As the draft does, when a request says so."""
+    await judge.score(asking(continue_final_message=True, add_generation_prompt=False), "x")
+    conversation = scoring.bodies("/tokenize")[0]
+    assert (conversation["continue_final_message"], conversation["add_generation_prompt"]) == (True, False)
+
+
+@pytest.mark.parametrize("fields", [{"chat_template_kwargs": "x", "documents": [1]}, {"tools": 3}])
+async def test_what_the_template_cannot_use_is_left_to_the_server(
+    judge: VllmExpert, scoring: ScoringServer, fields: dict[str, Any]
+) -> None:
+    """Which refuses it, as for a chat."""
+    scoring.refuse = lambda _, __: 400
+    with pytest.raises(ExpertRejected):
+        await judge.score(asking(**fields), "x")
+
+
 async def test_many_answers_share_the_conversation(judge: VllmExpert, scoring: ScoringServer) -> None:
     """It is rendered once; the results stand in the order of the answers."""
     assert isinstance(judge, BatchScorer)
@@ -138,9 +155,10 @@ async def test_an_answer_that_the_server_refuses_is_an_error_in_its_place(
     assert isinstance(last, TokenLogprobs)
 
 
-async def test_pictures_cannot_be_scored(judge: VllmExpert, scoring: ScoringServer) -> None:
+@pytest.mark.parametrize("kind", ["image_url", ["image_url"], None])
+async def test_pictures_cannot_be_scored(judge: VllmExpert, scoring: ScoringServer, kind: object) -> None:
     """Ours: they are no tokens before the model has seen them, and the server would leave them out."""
-    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    parts = [{"type": "text", "text": "What is this?"}, {"type": kind, "image_url": {"url": "data:,"}}]
     with pytest.raises(ExpertRejected, match="text alone"):
         await judge.score(asking(messages=[{"role": "user", "content": parts}]), "A cat.")
     assert scoring.seen == []
