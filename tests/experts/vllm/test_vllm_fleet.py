@@ -276,7 +276,7 @@ async def test_session_stays_with_one_server_and_sessions_spread(hire: Hire, ser
     expert = crew(hire, servers, affinity="session")
     homes = {}
     async with in_service(expert):
-        for session in map(str, range(12)):
+        for session in map(str, range(48)):
             drafts = [await expert.draft(asking(session=session), Kept()) for _ in range(3)]
             (homes[session],) = {draft.replica for draft in drafts}
     assert set(homes.values()) == {server.url for server in servers}
