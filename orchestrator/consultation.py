@@ -145,7 +145,7 @@ def _again(error: Exception) -> bool | float:
 
 
 async def _once(registry: Registry, expert: str, request: ChatRequest, calls: list[Attempt]) -> Draft:
-    return await call(registry, expert, request, Relay(nowhere), role="categorize", attempts=calls)
+    return await call(registry, expert, request, Relay(nowhere, request.deadline), role="categorize", attempts=calls)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ class Guard:
         visit = await self.enter(request.deadline)
 
         async def noted(chunk: Chunk) -> None:
-            visit.begun = True
+            visit.begin(until=request.deadline)
             await emit(chunk)
 
         with visit:
@@ -133,7 +133,7 @@ class Visit:
     """One call that was let through: a block around it, whose end frees the place and tells the breaker.
 
     queued_s: how long it waited for a place. at: when it was let through, until: when its caller gives up, both on
-    anyio's clock. begun: set by the caller once the expert has begun to answer. since: of the breaker.
+    anyio's clock. begun: whether the expert has begun to answer. since: of the breaker.
     """
 
     __slots__ = ("_guard", "at", "begun", "queued_s", "since", "until")
@@ -145,6 +145,11 @@ class Visit:
         self.until = until
         self.begun = False
         self.since = guard.breaker.period
+
+    def begin(self, *, until: float) -> None:
+        """Take note that the expert has begun to answer, for which it has time until then."""
+        self.begun = True
+        self.until = until
 
     def __enter__(self) -> None:
         self._guard.running += 1

@@ -116,7 +116,8 @@ class Connection(HttpToolsProtocol):
             return
         self._linger = _LINGER_BYTES
         self.transport.write(_answer(status, message, self.server_state.default_headers))
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         if cycle is not None:  # the application waits for more of this request, or of none
             cycle.disconnected = True
             cycle.message_event.set()

@@ -47,25 +47,25 @@ async def nowhere(_: Chunk) -> None:
 class Relay:
     """Passes chunks on, and knows whether and when the first one went.
 
-    patience: within which the first chunk must come; it ends with that one. late_at: when it is too late whatever has
-    come, if before the deadline, on anyio's clock. visit: of the call under way, once it has been let through.
+    late_at: when it is too late whatever has come, on anyio's clock. patience: within which the first chunk must come;
+    it ends with that one. visit: of the call under way, once it has been let through.
     """
 
     emit: Emit
+    late_at: float
     watch: Stopwatch = field(default_factory=Stopwatch)
     first_ms: float | None = None
     patience: anyio.CancelScope | None = None
-    late_at: float = math.inf
     visit: Visit | None = None
 
     @property
     def begun(self) -> bool:
         return self.first_ms is not None
 
-    def until(self, request: ChatRequest) -> float:
+    @property
+    def until(self) -> float:
         """When a call that has not begun to answer is given up, on anyio's clock."""
-        until = min(request.deadline, self.late_at)
-        return until if self.patience is None else min(until, self.patience.deadline)
+        return self.late_at if self.patience is None else min(self.late_at, self.patience.deadline)
 
     def __call__(self, chunk: Chunk) -> Awaitable[None]:
         if self.first_ms is None:
@@ -73,7 +73,7 @@ class Relay:
             if self.patience is not None:
                 self.patience.deadline = math.inf
             if self.visit is not None:
-                self.visit.begun = True
+                self.visit.begin(until=self.late_at)
         return self.emit(chunk)
 
 
@@ -98,7 +98,7 @@ class Drafting:
 
         """
         failures: list[ExpertError] = []
-        relay = Relay(emit)
+        relay = Relay(emit, request.deadline)
         for position, expert in enumerate(experts):
             share = 1.0 if position == len(experts) - 1 else FIRST_SHARE
             try:
@@ -124,7 +124,7 @@ class Drafting:
 
         async def one(expert: str) -> None:
             try:
-                relay = Relay(nowhere, late_at=drafting.deadline)
+                relay = Relay(nowhere, drafting.deadline)
                 drafts[expert] = await self._ask(expert, alone, relay, trace, role="draft")
             except ExpertError as error:
                 failures.append(error)
@@ -145,7 +145,7 @@ class Drafting:
             ExpertError: it broke after its first chunk had gone out.
 
         """
-        relay = Relay(emit)
+        relay = Relay(emit, request.deadline)
         try:
             return await self._begun_within(FIRST_SHARE, expert, request, relay, trace, role="verdict")
         except ExpertError:
@@ -177,7 +177,7 @@ class Drafting:
             except ExpertError as error:
                 calls += 1
                 pause_s = self._pause_s(error, expert, calls)
-                in_time = clock.now() + pause_s < relay.until(request)
+                in_time = clock.now() + pause_s < relay.until
                 if relay.begun or not in_time or not retries.take():
                     raise
             await anyio.sleep(pause_s)
@@ -215,7 +215,7 @@ async def call(
     """
     relay.visit = draft = failure = None
     try:
-        relay.visit = await registry.guard(expert).enter(relay.until(request))
+        relay.visit = await registry.guard(expert).enter(relay.until)
         with relay.visit:
             draft = await registry[expert].draft(request, relay)
     except ExpertError as error:

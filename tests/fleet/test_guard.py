@@ -116,6 +116,20 @@ async def test_a_call_that_its_deadline_ended(
     assert one.condition(UP).state == state
 
 
+async def test_a_stream_that_stalls_counts_after_the_time_for_beginning_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began within its share of the deadline and then hung: a time-out of its own, not the request's."""
+    now = [100.0]
+    monkeypatch.setattr(clock, "now", lambda: now[0])
+    one = guard()
+    for _ in range(FAILURES):
+        visit = await one.enter(now[0] + 45)
+        visit.begin(until=now[0] + 60)
+        now[0] += 50
+        with pytest.raises(ExpertTimeout), visit:
+            raise ExpertTimeout("e", "silent")
+    assert one.condition(UP).state == "down"
+
+
 async def test_a_success_between_failures_keeps_it_closed() -> None:
     """Only failures in a row count."""
     one = guard()
