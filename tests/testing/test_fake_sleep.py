@@ -156,3 +156,49 @@ async def test_sleep_can_freeze_what_runs() -> None:
                 assert len(server.sent) == 2
                 await client.post("/wake_up")
     assert server.sent[-1] == b"[DONE]"
+
+
+async def test_requests_that_wait_are_aborted_by_sleep_too() -> None:
+    """Specified (vLLM): all that has not ended."""
+    async with FakeVLLM(dev=True, max_num_seqs=1) as server, httpx.AsyncClient(base_url=server.url) as client:
+        server.fault = Hang()
+        answers: list[bytes] = []
+
+        async def ask() -> None:
+            answers.append((await client.post(CHAT, json=BODY)).content)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                group.start_soon(ask)
+                await server.until(lambda: (server.running, server.waiting) == (1, 1))
+                await client.post("/sleep")
+    assert [b'"finish_reason": "abort"' in answer for answer in answers] == [True, True]
+    assert (server.engine.aborted_by_sleep, server.running, server.waiting) == (2, 0, 0)
+
+
+async def test_falling_asleep_goes_on_when_the_client_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specified (vLLM): only requests for text end with their clients. A dead server is awake when it starts anew."""
+    begun, go_on, sleep = anyio.Event(), anyio.Event(), anyio.sleep
+
+    async def stepped(seconds: float) -> None:
+        if seconds == 5.0:
+            begun.set()
+            await go_on.wait()
+        else:
+            await sleep(seconds)
+
+    async with FakeVLLM(dev=True) as server, httpx.AsyncClient(base_url=server.url) as client:
+        server.engine.sleep_s = 5.0
+        monkeypatch.setattr(anyio, "sleep", stepped)
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(lambda: client.post("/sleep"))
+                await begun.wait()
+                group.cancel_scope.cancel()
+            go_on.set()
+            woken = await client.post("/wake_up?tags=weights")
+        assert (woken.json()["status"], server.asleep) == ("sleeping", True)
+        await server.kill()
+        await server.listen()
+        assert (await client.get("/is_sleeping")).json() == {"is_sleeping": False}

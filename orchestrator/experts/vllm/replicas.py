@@ -44,7 +44,7 @@ class Replicas:
     def pick(self, now: float, *, tried: Collection[Replica] = (), key: bytes | None = None) -> Replica | None:
         """The server to ask, none twice; None where nobody is left, but for servers that asked to be left alone.
 
-        A server whose trial is due gets this request, but not one that has failed elsewhere before: its tries are counted.
+        A server whose trial is due gets this request, but not one that failed elsewhere before: its tries are counted.
         Then those that are well, by load or, with a key, by affinity. When none is, the others are asked all the same:
         their trouble may be over, and not to ask is sure to fail.
         """

@@ -29,6 +29,10 @@ def check_sampling(body: Mapping[str, Any]) -> None:
     temperature = body.get("temperature")
     if isinstance(temperature, int | float) and temperature < 0:
         raise Refused(400, f"temperature must be non-negative, got {temperature}.", param="temperature")
+    for name in ("max_tokens", "max_completion_tokens"):
+        most = body.get(name)
+        if most is not None and (not isinstance(most, int) or most < 0):
+            raise Refused(400, f"{name} must be at least 1, got {most!r}.", param=name)
     wanted = body.get("prompt_logprobs")
     if wanted is None:
         return

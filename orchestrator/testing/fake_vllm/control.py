@@ -62,13 +62,14 @@ class Control:
         level, mode = request.query.get("level", "1"), request.query.get("mode", "abort")
         if level not in {"0", "1", "2"} or mode not in get_args(PauseMode):
             raise Refused(400, "level must be 0, 1 or 2, mode abort, wait or keep", param="query", kind="Bad Request")
-        await self._state.engine.sleep(int(level), mode)  # type: ignore[arg-type]  # both were just checked
+        sleeping = self._state.engine.sleep(int(level), mode)  # type: ignore[arg-type]  # both were just checked
+        await self._state.moves.through(sleeping)
         return web.json_response({"status": "sleeping", "level": int(level)})
 
     async def wake_up(self, request: web.Request) -> web.Response:
         """`POST /wake_up?tags=weights&tags=kv_cache`."""
         tags = request.query.getall("tags", [])
-        awake = await self._state.engine.wake(frozenset(tags))
+        awake = await self._state.moves.through(self._state.engine.wake(frozenset(tags)))
         return web.json_response({"status": "awake" if awake else "sleeping", "tags": tags or None})
 
     async def is_sleeping(self, _: web.Request) -> web.Response:
@@ -81,12 +82,15 @@ class Control:
         if method is None:
             return web.json_response({"detail": "Missing 'method' in request body"}, status=400)
         if method == "reload_weights":
-            await self._state.engine.reload_weights()
+            await self._state.moves.through(self._state.engine.reload_weights())
         return web.json_response({"results": [None]})
 
     async def load_adapter(self, request: web.Request) -> web.Response:
         """`POST /v1/load_lora_adapter`."""
-        body = parsed(await request.read())
+        told = await self._state.moves.through(self._load(parsed(await request.read())))
+        return web.Response(text=told)
+
+    async def _load(self, body: dict[str, Any]) -> str:
         if self._state.load_s:
             await anyio.sleep(self._state.load_s)
         told = self._state.adapters.load(
@@ -96,7 +100,7 @@ class Control:
             in_place=bool(body.get("load_inplace")),
         )
         self._state.tell()
-        return web.Response(text=told)
+        return told
 
     async def unload_adapter(self, request: web.Request) -> web.Response:
         """`POST /v1/unload_lora_adapter`."""

@@ -17,9 +17,13 @@ SleepLevel = Literal[0, 1, 2]
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One request in the engine. adapter: the LoRA adapter it needs. scope: cancelled when sleep aborts it."""
+    """One request in the engine.
+
+    adapter: the LoRA adapter it needs. scope: cancelled when sleep aborts it. came_at: on anyio's clock.
+    """
 
     adapter: str | None
+    came_at: float = field(default_factory=anyio.current_time)
     admitted: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -111,10 +115,12 @@ class Engine:
             self._resumed = anyio.Event()
             return
         if mode == "abort":
-            self.aborted_by_sleep += len(self.running)
-            for job in self.running:
+            for job in [*self.running, *self.waiting]:
+                self.aborted_by_sleep += 1
                 job.scope.cancel()
+                job.admitted.set()
             self.running.clear()
+            self.waiting.clear()
         while self.running:
             await self._left.wait()
 

@@ -61,12 +61,9 @@ class Generation:
         asked = self._asked(request, recorded, needs)
         said = compose(asked)
         adapter = asked.model if asked.model in state.adapters.loaded else None
-        came = anyio.current_time()
         async with self._counted(), state.engine.job(adapter) as job:
             send = self._stream if asked.body.get("stream") else self._whole
-            response = await send(request, said, job=job, fault=fault)
-        state.counts.whole.add(anyio.current_time() - came)
-        return response
+            return await send(request, said, job=job, fault=fault)
 
     def _asked(self, request: web.Request, recorded: Recorded, needs: str) -> Asked:
         state = self._state
@@ -104,7 +101,7 @@ class Generation:
         with job.scope:
             if not await before(request, fault):
                 return web.Response()
-            await self._first()
+            await self._first(job)
             await self._state.engine.step(self._state.pace_s * len(said.events))
             self._state.note_sent(raw)
             await response.prepare(request)
@@ -114,7 +111,7 @@ class Generation:
                 return _broken(request, response, fault)
             await response.write_eof(raw)
         aborted = job.scope.cancelled_caught
-        self._finished(said, aborted=aborted)
+        self._finished(said, job, aborted=aborted)
         if aborted and response.prepared:
             hang_up(request)
         elif aborted:
@@ -127,7 +124,7 @@ class Generation:
             if not await before(request, fault):
                 return web.Response()
             await response.prepare(request)
-            await self._first()
+            await self._first(job)
             for index, event in enumerate(spoiled([*said.events, DONE], fault)):
                 await pause(fault, index)
                 await self._state.engine.step(self._state.pace_s if index else 0)
@@ -139,18 +136,19 @@ class Generation:
         if isinstance(fault, Reset) or (isinstance(fault, Cut) and not fault.clean):
             return _broken(request, response, fault)
         await response.write_eof()
-        self._finished(said, aborted=job.scope.cancelled_caught)
+        self._finished(said, job, aborted=job.scope.cancelled_caught)
         return response
 
-    async def _first(self) -> None:
+    async def _first(self, job: Job) -> None:
         await self._state.engine.step(self._state.first_s)
-        self._state.counts.first_token.add(self._state.first_s)
+        self._state.counts.first_token.add(anyio.current_time() - job.came_at)
 
     async def _event(self, response: web.StreamResponse, event: bytes) -> None:
         self._state.note_sent(event)
         await response.write(b"data: " + event + self._state.newline * 2)
 
-    def _finished(self, said: Said, *, aborted: bool) -> None:
+    def _finished(self, said: Said, job: Job, *, aborted: bool) -> None:
+        self._state.counts.whole.add(anyio.current_time() - job.came_at)
         self._state.counts.finish(
             "abort" if aborted else said.finish_reason,
             prompt_tokens=said.prompt_tokens,

@@ -63,6 +63,7 @@ class FakeVLLM(ServerState):
     ) -> None:
         with anyio.CancelScope(shield=True):
             await self.refuse()
+            await self.moves.stop()
 
     async def listen(self) -> None:
         """Accept connections (again)."""
@@ -86,6 +87,7 @@ class FakeVLLM(ServerState):
             for connection in self._runner.server.connections:
                 reset(connection.transport)
         await self.refuse()
+        await self.moves.stop()
         self.reborn()
 
     def _application(self) -> web.Application:
@@ -138,6 +140,9 @@ class FakeVLLM(ServerState):
             return await handler(request) if await before(request, fault) else web.Response()
         except Refused as refused:
             return web.Response(status=refused.status, body=refused.body, content_type="application/json")
+        except ConnectionResetError:
+            # The client left, or a fault broke the connection: nobody is there to be answered.
+            return web.Response()
         except web.HTTPNotFound:
             return web.Response(status=404, body=NOT_FOUND, content_type="application/json")
 

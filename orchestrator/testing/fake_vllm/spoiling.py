@@ -7,6 +7,7 @@ import math
 import socket
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 import anyio
 from aiohttp import web
@@ -98,6 +99,8 @@ def spoiled_whole(raw: bytes, fault: Fault | None) -> bytes:
             return raw
 
 
+# One value for all: what was sent is remembered.
+@lru_cache(maxsize=4)
 def _huge(size: int, part: bytes) -> bytes:
     head = b'{"id": "huge", "model": "huge", "choices": [{"index": 0, "' + part + b'": {"content": "'
     tail = b'"}, "finish_reason": null}]}'

@@ -14,6 +14,7 @@ from orchestrator.testing.classifiers import WordEmbedder
 from orchestrator.testing.fake_vllm.adapters import Adapters, adapter_is_there
 from orchestrator.testing.fake_vllm.engine import Engine
 from orchestrator.testing.fake_vllm.metrics import Counts
+from orchestrator.testing.fake_vllm.moves import Moves
 from orchestrator.testing.fake_vllm.tokens import LogprobOf, token_logprob
 from orchestrator.testing.faults import Fault
 from orchestrator.testing.mixture import FaultSource
@@ -97,6 +98,7 @@ class ServerState:
         self.counts = Counts()
         self.adapters = Adapters(adapters or {}, enabled=enable_lora, exists=adapter_exists)
         self.engine = Engine(max_num_seqs=max_num_seqs, max_loras=max_loras, changed=self.tell)
+        self.moves = Moves()
         self._static_adapters = dict(adapters or {})
         self._keep = keep
         self._changed = anyio.Event()
