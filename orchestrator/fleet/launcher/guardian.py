@@ -41,8 +41,8 @@ def main() -> int:
     except OSError as error:
         print(f"cannot start {command[0]!r}: {error.strerror}", file=sys.stderr)  # noqa: T201 - the server's log
         return 127
-    while server.poll() is None and not asked:
-        asked = _launcher_gone()
+    while server.poll() is None and not asked and not _launcher_gone():
+        pass
     if server.poll() is None:
         _end(server, stop_s)
     _kill_group()
