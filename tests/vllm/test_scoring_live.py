@@ -1,11 +1,5 @@
-"""Scores of a real vLLM server against transformers in this process, on the same weights.
+"""Scores of a real vLLM server against transformers in this process, on the same weights."""
 
-Needs ORCHESTRATOR_VLLM_URL, the address of a server (without /v1) that serves SmolLM2-135M-Instruct in float32; its
-LoRA adapters, where it has any, are only compared with the base. ORCHESTRATOR_VLLM_MODEL is the server's name of the
-model, by default the first that it lists.
-"""
-
-import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -23,10 +17,9 @@ from orchestrator.testing import in_service
 from orchestrator.types import ChatRequest
 from tests.experts.vllm.conftest import no_embedder
 from tests.flowing import Collected, flowing
+from tests.vllm.conftest import Fleet
 
-URL = os.environ.get("ORCHESTRATOR_VLLM_URL", "").rstrip("/")
-
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not URL, reason="ORCHESTRATOR_VLLM_URL names no server")]
+pytestmark = pytest.mark.anyio
 
 MOST_APART = 0.01
 """Largest difference of a token's log-probability that is allowed, in nats."""
@@ -50,10 +43,16 @@ ANSWERS = (
 )
 
 
-@pytest.fixture(scope="module")
-def served() -> list[str]:
+@pytest.fixture
+def url(fleet: Fleet) -> str:
+    """The generating server's."""
+    return fleet.generating
+
+
+@pytest.fixture
+def served(url: str) -> list[str]:
     """The names of the server's models, the base first."""
-    rows = httpx.get(f"{URL}/v1/models", timeout=10, trust_env=False).json()["data"]
+    rows = httpx.get(f"{url}/v1/models", timeout=10, trust_env=False).json()["data"]
     return [row["id"] for row in sorted(rows, key=lambda row: row.get("parent") is not None)]
 
 
@@ -69,10 +68,9 @@ def site(tmp_path: Path, staff: dict[str, Expert]) -> Site:
 
 
 @pytest.fixture
-async def remote(site: Site, staff: dict[str, Expert], served: list[str]) -> AsyncIterator[VllmExpert]:
+async def remote(site: Site, staff: dict[str, Expert], served: list[str], url: str) -> AsyncIterator[VllmExpert]:
     """The base model on the server."""
-    model = os.environ.get("ORCHESTRATOR_VLLM_MODEL", served[0])
-    staff["remote"] = expert = VllmExpert("remote", VllmSettings(model=model, replicas=(URL,), score=True), site)
+    staff["remote"] = expert = VllmExpert("remote", VllmSettings(model=served[0], replicas=(url,), score=True), site)
     async with in_service(expert):
         yield expert
 
@@ -117,9 +115,11 @@ async def test_an_adapter_scores_under_its_own_name(remote: VllmExpert, site: Si
     assert [one.logprobs for one in changed] != [one.logprobs for one in plain]
 
 
-async def test_experts_on_the_server_agree_by_likelihood(remote: VllmExpert, site: Site, served: list[str]) -> None:
+async def test_experts_on_the_server_agree_by_likelihood(
+    remote: VllmExpert, site: Site, served: list[str], url: str
+) -> None:
     """The whole way: drafts, each scored by every expert, the adapter among them where there is one, and a verdict."""
-    pirate = VllmSettings(model=remote.settings.model, replicas=(URL,), score=True, system="Talk like a pirate.")
+    pirate = VllmSettings(model=remote.settings.model, replicas=(url,), score=True, system="Talk like a pirate.")
     team: list[VllmExpert] = [remote, VllmExpert("pirate", pirate, site)]
     if len(served) > 1:
         team.append(VllmExpert("adapted", VllmSettings(base="remote", adapter=served[1], score=True), site))
