@@ -19,6 +19,7 @@
     │   ├── ExpertBusy           all its places are taken, and the queue for them is full or too slow: not asked
     │   ├── ExpertRejected       understood and refused this request
     │   ├── ExpertMisconfigured  refuses us, not this request: credentials, name of the model
+    │   │   └── ExpertMissing    its server is there and does not have its model
     │   ├── ExpertFailed         broke, or answered something that is no answer
     │   └── ExpertCut            the stream ended before its end
     └── RunError                 the whole request failed
@@ -40,6 +41,7 @@ __all__ = [
     "ExpertFailed",
     "ExpertLate",
     "ExpertMisconfigured",
+    "ExpertMissing",
     "ExpertOverloaded",
     "ExpertRejected",
     "ExpertSuspended",
@@ -177,6 +179,10 @@ class ExpertRejected(ExpertError):
 
 class ExpertMisconfigured(ExpertError):
     """It refuses us whatever we ask: our credentials, or the name by which we call its model, are wrong."""
+
+
+class ExpertMissing(ExpertMisconfigured):
+    """Its server is there and does not have what we ask for: the model, the adapter, or the path."""
 
 
 class ExpertFailed(ExpertError):

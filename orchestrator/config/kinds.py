@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.settings import ExpertSettings, Seconds, Settings, Share, Use
+from orchestrator.config.settings import ExpertSettings, PositiveInt, Seconds, Settings, Share, Use
 
 __all__ = ["LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettings", "VllmSettings"]
 
@@ -67,6 +67,15 @@ class VllmSettings(ExpertSettings):
     replicas: tuple[ServerAddress, ...] = Field(default=(), description="base URLs of the servers, without /v1")
     base: str | None = Field(default=None, description="another vllm expert whose servers hold this adapter")
     adapter: str | None = Field(default=None, description="the adapter's name on those servers")
+    path: str | None = Field(
+        default=None,
+        description="where the servers find the adapter (folder or hub id): it is loaded at run time; without it they "
+        "must have it already",
+    )
+    max_adapters: PositiveInt | None = Field(
+        default=None,
+        description="of a base: most adapters loaded at run time on each of its servers; the longest unused makes room",
+    )
     api_key: SecretStr | None = Field(default=None, description="bearer token of the servers, as ${VARIABLE}")
     sleep: bool = Field(default=False, description="may be put to sleep when idle (servers in sleep mode)")
     system: str | None = Field(default=None, description="system prompt, used when the request has none")
@@ -101,6 +110,12 @@ class VllmSettings(ExpertSettings):
         if self.base is not None and self.adapter is None:
             message = "base without adapter: name the adapter on the base's servers"
             raise ValueError(message)
+        if self.path is not None and self.base is None:
+            message = "path without base and adapter: it is where servers find an adapter"
+            raise ValueError(message)
+        if self.max_adapters is not None and self.base is not None:
+            message = "max_adapters belongs to the base, whose servers hold the adapters"
+            raise ValueError(message)
         if self.base is not None and (self.model or self.replicas):
             message = "an adapter lives on its base's servers: give neither model nor replicas"
             raise ValueError(message)
@@ -117,6 +132,9 @@ class VllmSettings(ExpertSettings):
 
     def refers_to(self) -> dict[str, str]:
         return {} if self.base is None else {"base": self.base}
+
+    def shares(self) -> str | None:
+        return self.base
 
     def objection(self, key: str, other: ExpertSettings) -> str | None:
         """The base of an adapter is a whole model on vLLM servers."""

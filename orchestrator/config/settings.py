@@ -7,9 +7,18 @@ JSON Schema that `orchestrator schema` prints comes from here, so each field say
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, SerializeAsAny
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    SerializeAsAny,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 __all__ = [
@@ -119,6 +128,10 @@ class ExpertSettings(Settings):
     def text_embedders(self) -> tuple[str, ...]:
         """The text embedders that it names."""
         return ()
+
+    def shares(self) -> str | None:
+        """The expert whose servers, and prices, are this one's too; None for one of its own."""
+        return None
 
     def files(self) -> dict[str, Path]:
         """Files that must be there when the configuration is loaded, by the path of the key."""
@@ -310,6 +323,17 @@ class Config(Settings):
     folder: SkipJsonSchema[Path] = Field(
         default=Path(), exclude=True, description="where relative paths start; set by the loader, no key of the file"
     )
+
+    @model_validator(mode="after")
+    def _as_their_bases(self) -> Self:
+        """An expert on another's servers costs what that one does, where it says nothing else."""
+        for name, settings in self.experts.items():
+            base = self.experts.get(settings.shares() or "")
+            own = settings.model_fields_set
+            inherited = {key: getattr(base, key) for key in ("cost", "active_params_b") if base and key not in own}
+            if inherited:
+                self.experts[name] = settings.model_copy(update=inherited)
+        return self
 
     def path(self, relative: Path) -> Path:
         """A path of the file, relative ones taken from the file's folder."""

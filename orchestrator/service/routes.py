@@ -51,6 +51,7 @@ class Models(BaseModel):
 class ExpertShown(BaseModel):
     """One expert for people and dashboards; holds no secret; the reason may name servers.
 
+    base: the expert on whose servers it lives, None for one with servers of its own.
     replicas: its servers and how each of them is; empty where it has none of its own.
     hedges: how often it asked a second one because the first was slow; None where that is off.
     """
@@ -62,6 +63,7 @@ class ExpertShown(BaseModel):
     reason: str
     capabilities: dict[str, bool]
     categories: list[str]
+    base: str | None = None
     replicas: list[ReplicaSeen] = []
     hedges: HedgeCounts | None = None
 
@@ -218,6 +220,7 @@ def _shown(engine: Engine, expert: str) -> ExpertShown:
         reason=condition.reason,
         capabilities=asdict(capabilities) if capabilities else {},
         categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
+        base=settings.shares(),
         replicas=registry.replicas(expert),
         hedges=registry.hedges(expert),
     )

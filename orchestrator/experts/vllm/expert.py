@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import anyio
 import orjson
+import structlog
 from anyio.abc import TaskStatus
 
 from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
-from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertUnavailable
+from orchestrator.errors import ExpertError, ExpertFailed, ExpertMissing, ExpertRejected, ExpertUnavailable
 from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, ReplicaSeen, TokenLogprobs
 from orchestrator.experts.site import Site
+from orchestrator.experts.vllm.adapters import Adapter, Adapters
 from orchestrator.experts.vllm.affinity import affinity_key
 from orchestrator.experts.vllm.client import Pool, Target, ask
 from orchestrator.experts.vllm.embedding import embeddings_request, named_embeddings
@@ -30,6 +32,11 @@ from orchestrator.experts.vllm.scoring import SIDE_BY_SIDE, PromptScorer
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit
 
 __all__ = ["VllmExpert"]
+
+log = structlog.get_logger()
+Answered = TypeVar("Answered")
+LOAD_S = 60.0
+"""Most seconds to load an adapter ahead of its first request."""
 
 _CHAT = "/v1/chat/completions"
 _SYSTEM_ROLES = ("system", "developer")
@@ -60,14 +67,20 @@ class VllmExpert:
         self._site = site
         self._pool = site.share(("vllm", "pool"), Pool)
         self._targets: dict[tuple[Replica, str], Target] = {}
+        self.adapters = Adapters(self._control, most=settings.max_adapters)
+        self._adapter = None if settings.path is None else Adapter(expert_id, settings.adapter or "", settings.path)
+        self._not_loaded: dict[Replica, str] = {}
 
     @property
     def condition(self) -> Condition:
         """As the servers are, which for an adapter are its base's."""
         try:
-            return self.home().replicas.condition
+            home = self.home()
         except ExpertUnavailable as error:
             return Condition(state="down", reason=str(error))
+        if self._not_loaded and len(self._not_loaded) == len(home.replicas.all):
+            return Condition(state="down", reason="; ".join(self._not_loaded.values()))
+        return home.replicas.condition
 
     def replicas_seen(self) -> list[ReplicaSeen]:
         """How each server is; an adapter has none of its own."""
@@ -83,13 +96,36 @@ class VllmExpert:
         with self._pool.held():
             if self.settings.base is not None:
                 task_status.started()
-                await anyio.sleep_forever()
+                await self._keep_loaded()
             await watch(
                 self.replicas,
                 every_s=self.probe_interval_s,
                 timeout_s=self.settings.connect_timeout_s,
                 task_status=task_status,
             )
+
+    async def _keep_loaded(self) -> None:
+        """Load the adapter on every server that is well and has room, those that come back included."""
+        while True:
+            if self._adapter is not None:
+                home = self.home()
+                for replica in home.replicas.all:
+                    missing = not home.adapters.has(replica, self._adapter) and home.adapters.has_room(replica)
+                    if missing and replica.trouble == "":
+                        await self._load_ahead(home.adapters, replica, self._adapter)
+            await anyio.sleep(self.probe_interval_s)
+
+    async def _load_ahead(self, adapters: Adapters, replica: Replica, adapter: Adapter) -> None:
+        try:
+            await adapters.take(replica, adapter, clock.now() + LOAD_S)
+        except ExpertError as error:
+            if self._not_loaded.get(replica) != str(error):
+                log.warning("adapter.not_loaded", expert=self.id, server=replica.shown, error=str(error))
+            self._not_loaded[replica] = str(error)
+        else:
+            adapters.give_back(replica, adapter)
+            self._not_loaded.pop(replica, None)
+            log.info("adapter.loaded", expert=self.id, server=replica.shown)
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         if not self.capabilities.chat:
@@ -158,10 +194,40 @@ class VllmExpert:
 
     async def _from_one(self, request: ChatRequest, body: bytes, started: float, replica: Replica, emit: Emit) -> Draft:
         """The draft of one server. What must hold of it first is to be seen to here: an error is one of this server."""
-        target = self._target(replica, _CHAT)
-        async with ask(self._pool, target, body, deadline=request.deadline) as answer:
-            relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
-            return await relay.streamed(emit) if request.stream else await relay.whole()
+
+        async def relayed() -> Draft:
+            target = self._target(replica, _CHAT)
+            async with ask(self._pool, target, body, deadline=request.deadline) as answer:
+                relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
+                return await relay.streamed(emit) if request.stream else await relay.whole()
+
+        if self._adapter is None:
+            return await relayed()
+        return await self._with(self._adapter, replica, relayed, deadline=request.deadline)
+
+    async def _with(
+        self, adapter: Adapter, replica: Replica, call: Callable[[], Awaitable[Answered]], *, deadline: float
+    ) -> Answered:
+        """A call on a server that has the adapter; one that lost it since, because it was started anew, is asked again.
+
+        That it does not know the adapter shows before the first byte of an answer.
+        """
+        adapters = self.home().adapters
+        for again in (True, False):
+            await adapters.take(replica, adapter, deadline)
+            try:
+                return await call()
+            except ExpertMissing:
+                adapters.forget(replica, adapter)
+                if not again:
+                    raise
+            finally:
+                adapters.give_back(replica, adapter)
+        raise ExpertMissing(self.id, f"{replica.shown} does not keep adapter {adapter.name!r}")
+
+    async def _control(self, replica: Replica, path: str, body: dict[str, str], deadline: float) -> None:
+        async with ask(self._pool, self._target(replica, path), orjson.dumps(body), deadline=deadline) as answer:
+            await answer.whole()
 
     async def _post(self, path: str, body: bytes, *, deadline: float) -> bytes:
         """The whole answer of the first server that gives one, to what is no chat request."""
@@ -169,8 +235,13 @@ class VllmExpert:
         return await failover.draft(_nothing)
 
     async def _posted(self, path: str, body: bytes, deadline: float, replica: Replica, _: Emit) -> bytes:
-        async with ask(self._pool, self._target(replica, path), body, deadline=deadline) as answer:
-            return await answer.whole()
+        async def answered() -> bytes:
+            async with ask(self._pool, self._target(replica, path), body, deadline=deadline) as answer:
+                return await answer.whole()
+
+        if self._adapter is None:
+            return await answered()
+        return await self._with(self._adapter, replica, answered, deadline=deadline)
 
     async def _post_json(self, path: str, body: Mapping[str, Any], *, deadline: float) -> dict[str, Any]:
         raw = await self._post(path, self._json(body), deadline=deadline)

@@ -16,6 +16,7 @@ from orchestrator.errors import (
     ExpertError,
     ExpertFailed,
     ExpertMisconfigured,
+    ExpertMissing,
     ExpertOverloaded,
     ExpertRejected,
     ExpertTimeout,
@@ -81,7 +82,7 @@ class Faults:
                 self._expert, f"{self._server} refused our credentials (status {status}); check its api_key"
             )
         if status == _UNKNOWN_MODEL:
-            return self.make(ExpertMisconfigured, f"status {status}: {_message_of(body)}; check model and replicas")
+            return self.make(ExpertMissing, f"status {status}: {_message_of(body)}; check model and replicas")
         kind = _STATUS.get(status) or (ExpertRejected if 400 <= status < 500 else ExpertFailed)  # noqa: PLR2004 - HTTP
         wait_s = retry_after_s(headers.get("retry-after"), now=datetime.now(UTC))
         if status == _UNAVAILABLE and wait_s is None:

@@ -16,15 +16,20 @@ def adapter_is_there(path: str) -> bool:
 
 
 class Adapters:
-    """Loaded adapters and their paths, by name. exists: whether there is an adapter at a path."""
+    """Loaded adapters and their paths, by name. exists: whether there is an adapter at a path.
+
+    asked: what has been asked of it, ("load" or "unload", name), oldest first, refused or not.
+    """
 
     def __init__(self, loaded: Mapping[str, str], *, enabled: bool, exists: Callable[[str], bool]) -> None:
         self.loaded = dict(loaded)
         self.enabled = enabled
         self.exists = exists
+        self.asked: list[tuple[str, object]] = []
 
     def load(self, name: object, path: object, *, base: str, in_place: bool = False) -> str:
         """The text that says it was loaded; raises Refused."""
+        self.asked.append(("load", name))
         if not isinstance(name, str) or not isinstance(path, str) or not name or not path:
             raise _invalid("Both 'lora_name' and 'lora_path' must be provided.")
         if name == base:
@@ -40,6 +45,7 @@ class Adapters:
 
     def unload(self, name: object) -> str:
         """The text that says it is gone; raises Refused."""
+        self.asked.append(("unload", name))
         if not isinstance(name, str) or not name:
             raise _invalid("'lora_name' needs to be provided to unload a LoRA adapter.")
         if name not in self.loaded:
