@@ -51,7 +51,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """How an expert is: `reason` says why it is not up (empty when it is), for people."""
+    """How an expert is: `reason` says why it is not up, for people, or what it lacks although it is."""
 
     state: State
     reason: str = ""

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import anyio
+import httpx
 import orjson
-import structlog
 from anyio.abc import TaskStatus
 
 from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
-from orchestrator.errors import ExpertError, ExpertFailed, ExpertMissing, ExpertRejected, ExpertUnavailable
+from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertUnavailable
 from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, ReplicaSeen, TokenLogprobs
 from orchestrator.experts.site import Site
 from orchestrator.experts.vllm.adapters import Adapter, Adapters
 from orchestrator.experts.vllm.affinity import affinity_key
 from orchestrator.experts.vllm.client import Pool, Target, ask
+from orchestrator.experts.vllm.control import NoModelList, credentials, models_of
 from orchestrator.experts.vllm.embedding import embeddings_request, named_embeddings
 from orchestrator.experts.vllm.failover import Failover
 from orchestrator.experts.vllm.faults import Faults
 from orchestrator.experts.vllm.health import watch
 from orchestrator.experts.vllm.hedge import Hedging
+from orchestrator.experts.vllm.loading import condition_of, keep_loaded
 from orchestrator.experts.vllm.relay import Relay
 from orchestrator.experts.vllm.replica import Replica
 from orchestrator.experts.vllm.replicas import Replicas
@@ -33,10 +35,7 @@ from orchestrator.types import ChatRequest, Chunk, Draft, Emit
 
 __all__ = ["VllmExpert"]
 
-log = structlog.get_logger()
 Answered = TypeVar("Answered")
-LOAD_S = 60.0
-"""Most seconds to load an adapter ahead of its first request."""
 
 _CHAT = "/v1/chat/completions"
 _SYSTEM_ROLES = ("system", "developer")
@@ -67,9 +66,8 @@ class VllmExpert:
         self._site = site
         self._pool = site.share(("vllm", "pool"), Pool)
         self._targets: dict[tuple[Replica, str], Target] = {}
-        self.adapters = Adapters(self._control, most=settings.max_adapters)
+        self.adapters = Adapters(self._control, self._served, most=settings.max_adapters)
         self._adapter = None if settings.path is None else Adapter(expert_id, settings.adapter or "", settings.path)
-        self._not_loaded: dict[Replica, str] = {}
 
     @property
     def condition(self) -> Condition:
@@ -78,9 +76,9 @@ class VllmExpert:
             home = self.home()
         except ExpertUnavailable as error:
             return Condition(state="down", reason=str(error))
-        if self._not_loaded and len(self._not_loaded) == len(home.replicas.all):
-            return Condition(state="down", reason="; ".join(self._not_loaded.values()))
-        return home.replicas.condition
+        if self._adapter is None:
+            return home.replicas.condition
+        return condition_of(self._adapter, home.adapters, home.replicas)
 
     def replicas_seen(self) -> list[ReplicaSeen]:
         """How each server is; an adapter has none of its own."""
@@ -96,7 +94,7 @@ class VllmExpert:
         with self._pool.held():
             if self.settings.base is not None:
                 task_status.started()
-                await self._keep_loaded()
+                await self._stay()
             await watch(
                 self.replicas,
                 every_s=self.probe_interval_s,
@@ -104,28 +102,12 @@ class VllmExpert:
                 task_status=task_status,
             )
 
-    async def _keep_loaded(self) -> None:
-        """Load the adapter on every server that is well and has room, those that come back included."""
-        while True:
-            if self._adapter is not None:
-                home = self.home()
-                for replica in home.replicas.all:
-                    missing = not home.adapters.has(replica, self._adapter) and home.adapters.has_room(replica)
-                    if missing and replica.trouble == "":
-                        await self._load_ahead(home.adapters, replica, self._adapter)
-            await anyio.sleep(self.probe_interval_s)
-
-    async def _load_ahead(self, adapters: Adapters, replica: Replica, adapter: Adapter) -> None:
-        try:
-            await adapters.take(replica, adapter, clock.now() + LOAD_S)
-        except ExpertError as error:
-            if self._not_loaded.get(replica) != str(error):
-                log.warning("adapter.not_loaded", expert=self.id, server=replica.shown, error=str(error))
-            self._not_loaded[replica] = str(error)
+    async def _stay(self) -> None:
+        if self._adapter is None:  # its servers have it from their command line
+            await anyio.sleep_forever()
         else:
-            adapters.give_back(replica, adapter)
-            self._not_loaded.pop(replica, None)
-            log.info("adapter.loaded", expert=self.id, server=replica.shown)
+            home = self.home()
+            await keep_loaded(self._adapter, home.adapters, home.replicas, every_s=self.probe_interval_s)
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         if not self.capabilities.chat:
@@ -201,33 +183,26 @@ class VllmExpert:
                 relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
                 return await relay.streamed(emit) if request.stream else await relay.whole()
 
-        if self._adapter is None:
-            return await relayed()
-        return await self._with(self._adapter, replica, relayed, deadline=request.deadline)
+        return await self._with_adapter(replica, relayed, deadline=request.deadline)
 
-    async def _with(
-        self, adapter: Adapter, replica: Replica, call: Callable[[], Awaitable[Answered]], *, deadline: float
+    async def _with_adapter(
+        self, replica: Replica, call: Callable[[], Awaitable[Answered]], *, deadline: float
     ) -> Answered:
-        """A call on a server that has the adapter; one that lost it since, because it was started anew, is asked again.
-
-        That it does not know the adapter shows before the first byte of an answer.
-        """
-        adapters = self.home().adapters
-        for again in (True, False):
-            await adapters.take(replica, adapter, deadline)
-            try:
-                return await call()
-            except ExpertMissing:
-                adapters.forget(replica, adapter)
-                if not again:
-                    raise
-            finally:
-                adapters.give_back(replica, adapter)
-        raise ExpertMissing(self.id, f"{replica.shown} does not keep adapter {adapter.name!r}")
+        if self._adapter is None:
+            return await call()
+        return await self.home().adapters.during(replica, self._adapter, call, deadline=deadline)
 
     async def _control(self, replica: Replica, path: str, body: dict[str, str], deadline: float) -> None:
         async with ask(self._pool, self._target(replica, path), orjson.dumps(body), deadline=deadline) as answer:
             await answer.whole()
+
+    async def _served(self, replica: Replica) -> Collection[str] | None:
+        headers, timeout_s = credentials(self.settings.api_key), self.settings.connect_timeout_s
+        async with httpx.AsyncClient(timeout=timeout_s, trust_env=False, headers=headers) as client:
+            try:
+                return await models_of(client, replica.url)
+            except (httpx.HTTPError, httpx.InvalidURL, NoModelList):
+                return None
 
     async def _post(self, path: str, body: bytes, *, deadline: float) -> bytes:
         """The whole answer of the first server that gives one, to what is no chat request."""
@@ -239,9 +214,7 @@ class VllmExpert:
             async with ask(self._pool, self._target(replica, path), body, deadline=deadline) as answer:
                 return await answer.whole()
 
-        if self._adapter is None:
-            return await answered()
-        return await self._with(self._adapter, replica, answered, deadline=deadline)
+        return await self._with_adapter(replica, answered, deadline=deadline)
 
     async def _post_json(self, path: str, body: Mapping[str, Any], *, deadline: float) -> dict[str, Any]:
         raw = await self._post(path, self._json(body), deadline=deadline)
