@@ -15,6 +15,8 @@ import numpy as np
 from orchestrator.config import Config
 from orchestrator.generations import Generations
 from orchestrator.graded import limits_of, sizes_of
+from orchestrator.interference import Report, report
+from orchestrator.shared_bases import SharedBase, shared_bases
 from orchestrator.shots import distinct_shots, elsewhere, grades_table, read_shots, shots_of
 from orchestrator.training import load_router
 from routers import artifact
@@ -38,7 +40,8 @@ class Placement:
 
     shots: distinct queries that counted. paired: those of them of which it is known how others did. elsewhere: shots of
     categories that were not learned. pairs: experts that err together, and how the new one does with each, see
-    `routers.mapping.redundancy`. mapping: as it was written.
+    `routers.mapping.redundancy`. seen: what the shots say it interferes with. shared: the base that it was made from
+    and lives on, with all that do; None for an expert of its own. mapping: as it was written.
     """
 
     expert: str
@@ -48,6 +51,8 @@ class Placement:
     changes: tuple[Change, ...]
     total: Gain
     pairs: tuple[Pair, ...]
+    seen: Report
+    shared: SharedBase | None
     mapping: LearnedMapping
 
 
@@ -104,6 +109,8 @@ def add_expert(
         changes=tuple(changes(before, onboarded, sizes=sizes)),
         total=total(before, onboarded),
         pairs=tuple(_pairs(onboarded.mapping, expert, [*elsewhere(counting, behind), *counting], sizes)),
+        seen=report(before, onboarded.mapping, counting, base=config.experts[expert].shares()),
+        shared=next((each for each in shared_bases(config, onboarded.mapping) if expert in each.adapters), None),
         mapping=onboarded.mapping,
     )
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.adapters import adapters_dict, adapters_lines
 from orchestrator.cli.options import AsJson, ConfigOption, read_config
 from orchestrator.errors import RunError
 
@@ -49,7 +50,8 @@ def mapping(
     plans = Plans(settings, learned)
     changes = None if other is None else diff(_learned(other), learned)
     if as_json:
-        print(json.dumps(_as_dict(settings, learned, plans, changes), indent=2))
+        shown = {**_as_dict(settings, learned, plans, changes), **adapters_dict(settings, learned)}
+        print(json.dumps(shown, indent=2))
         return
     console = Console(highlight=False)
     table = _table(learned)
@@ -57,7 +59,8 @@ def mapping(
         wide = console.options.update_width(ANY_WIDTH)
         console.width = max(console.width, console.measure(table, options=wide).maximum)
     console.print(table)
-    for line in [*_legend(learned), *_exceptions(settings, plans), *_changed(other, changes)]:
+    adapters = adapters_lines(settings, learned)
+    for line in [*_legend(learned), *_exceptions(settings, plans), *adapters, *_changed(other, changes)]:
         console.print(Text(line), soft_wrap=True)
 
 

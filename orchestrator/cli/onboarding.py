@@ -12,6 +12,8 @@ from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.interference import interference_lines, interference_table, report_dict
+
 if TYPE_CHECKING:
     from orchestrator.config import Config
     from orchestrator.onboarding import Placement
@@ -56,17 +58,19 @@ def as_dict(placement: Placement) -> dict[str, object]:
         "redundant": {
             pair.redundant: _other(pair.experts, pair.redundant) for pair in placement.pairs if pair.redundant
         },
+        "interference": report_dict(placement.seen),
+        "shared_base": None if placement.shared is None else asdict(placement.shared),
     }
 
 
 def show(placement: Placement, console: Console) -> None:
     """Tables and a few lines."""
-    for table in (_changes(placement), _redundant(placement)):
+    for table in (_changes(placement), interference_table(placement.seen), _redundant(placement)):
         if not console.is_terminal:  # a file or a pipe takes lines of any length
             console.width = max(console.width, console.measure(table, options=_endless(console)).maximum)
         if table.row_count:
             console.print(table)
-    for line in _summary(placement):
+    for line in [*_summary(placement), *interference_lines(placement.seen, placement.shared)]:
         console.print(Text(line), soft_wrap=True)
 
 

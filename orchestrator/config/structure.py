@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from orchestrator.config.problems import Mark, Path, Problem, choices, shown
@@ -30,6 +30,11 @@ class Outline(Config):
     """A file with its expert blocks left as they are: each is validated by the class that its kind names."""
 
     experts: dict[Identifier, AnyJson] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _as_their_bases(self) -> Self:
+        """Blocks have no prices yet."""
+        return self
 
 
 class Reader:

@@ -116,8 +116,8 @@ def test_the_report_says_who_gains_and_by_how_much(folder: Path) -> None:
 def test_the_table_stands_on_one_line_a_category(folder: Path) -> None:
     """Ours: in a file or a pipe nothing is folded."""
     lines = added(folder).stdout.splitlines()
-    (sums,) = [line for line in lines if line.split()[:1] == ["sums"]]
-    assert sums.split()[-1] == "gains"
+    expected, seen = (line for line in lines if line.split()[:1] == ["sums"])
+    assert expected.split()[-1] == seen.split()[-1] == "gains"
     assert "40 shots of fresh, 40 of them with grades of others" in lines
 
 
@@ -272,3 +272,44 @@ def test_the_budget_is_kept(folder: Path) -> None:
     assert orchestrator("train", cwd=folder).returncode == 0
     write(folder / "shots.jsonl", [shot(row, 1.0, 0.1) for row in graded()[:40]])
     assert [change["verdict"] for change in told(folder)["categories"]] == ["same", "same"]
+
+
+ADAPTED = CONFIG.replace(
+    "cheap: {kind: mcp, server: &none {command: no-such-program}, tool: t, active_params_b: 1}",
+    "cheap: {kind: vllm, model: m, replicas: [http://127.0.0.1:9], active_params_b: 1, max_adapters: 1}\n"
+    "  other: {kind: vllm, base: cheap, adapter: o, path: /adapters/o}",
+).replace("dear: {kind: mcp, server: *none,", "dear: {kind: mcp, server: {command: no-such-program},")
+ADAPTED = ADAPTED.replace(
+    "fresh: {kind: mcp, server: *none, tool: t}", "fresh: {kind: vllm, base: cheap, adapter: f, path: /adapters/f}"
+)
+
+
+def test_an_adapter_is_compared_with_its_base(folder: Path) -> None:
+    """Specified: planted interference is flagged: it is right in all sums and wrong in all tales, unlike its base."""
+    (folder / "experts.yaml").write_text(ADAPTED, encoding="utf-8")
+    assert orchestrator("train", cwd=folder).returncode == 0
+    rows = [shot(row, float(row["category"] == "sums")) for row in graded()[:80]]
+    write(folder / "shots.jsonl", rows)
+    copy = folder / "copy"
+    shutil.copytree(folder, copy)
+    found = told(folder)["interference"]
+    sums, tales = found["categories"]
+    assert (found["base"], sums["answers"], tales["answers"]) == ("cheap", True, False)
+    assert (sums["on_base"]["verdict"], tales["on_base"]["verdict"]) == ("gains", "loses")
+    assert (sums["routed"]["queries"], sums["routed"]["verdict"]) == (40, "gains")
+    assert (tales["routed"]["verdict"], tales["routed"]["difference"]["value"]) == ("same", 0)
+    assert tales["on_base"]["difference"]["high"] < 0
+    assert (found["overall"]["verdict"], found["warnings"]) == ("gains", [])
+    lines = added(copy).stdout.splitlines()
+    assert any(line.split()[:1] == ["tales"] and "loses" in line for line in lines)
+    (shared,) = [line for line in lines if line.startswith("cheap holds other, fresh;")]
+    assert shared.endswith("max_adapters 1: about 0% of their requests load one first")
+
+
+def test_how_adapters_share_their_base_shows_in_the_mapping(folder: Path) -> None:
+    """Specified: adapters per base, and whether all fit."""
+    (folder / "experts.yaml").write_text(ADAPTED, encoding="utf-8")
+    assert orchestrator("train", cwd=folder).returncode == 0
+    (shared,) = json.loads(orchestrator("mapping", "--json", cwd=folder).stdout)["shared_bases"]
+    assert (shared["base"], shared["at_run_time"], shared["max_adapters"]) == ("cheap", ["other", "fresh"], 1)
+    assert "cheap holds other, fresh; 2 are loaded at run time" in orchestrator("mapping", cwd=folder).stdout
