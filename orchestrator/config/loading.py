@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.config.catalogue import expert_kinds
@@ -11,10 +11,12 @@ from orchestrator.config.conditions import condition_problems, parameter_problem
 from orchestrator.config.environment import Filler
 from orchestrator.config.notes import notes
 from orchestrator.config.problems import Mark, Problem, lines
+from orchestrator.config.problems import Path as Place
 from orchestrator.config.references import classifier_problems, name_problems, reference_problems
 from orchestrator.config.settings import Config
 from orchestrator.config.source import MAX_BYTES, decoded, parse
 from orchestrator.config.structure import Reader
+from orchestrator.config.tree import Block, locate
 from orchestrator.errors import ConfigError
 
 __all__ = ["Loaded", "load"]
@@ -22,10 +24,19 @@ __all__ = ["Loaded", "load"]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration, and a printable line for each key in it that has no effect in this version."""
+    """A configuration, and a printable line for each key in it that has no effect in this version.
+
+    file: as it was named. root: its tree, by which what is found out later has a place too.
+    """
 
     config: Config
+    file: str
+    root: Block = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    def problem(self, path: Place, message: str) -> Problem:
+        """Something about a key, or about the nearest one above it that the file has."""
+        return Problem(locate(self.root, path).node.mark, path, message)
 
 
 def load(path: Path, *, environment: Mapping[str, str]) -> Loaded:
@@ -60,7 +71,7 @@ def load(path: Path, *, environment: Mapping[str, str]) -> Loaded:
         raise ConfigError(lines(problems, str(path)))
     blocks = {key: getattr(outline, key) for key in outline.model_fields_set}
     config = Config.model_validate({**blocks, "experts": experts, "folder": folder})
-    return Loaded(config, tuple(lines(notes(config, root), str(path))))
+    return Loaded(config, str(path), root, tuple(lines(notes(config, root), str(path))))
 
 
 def _text(path: Path) -> str:

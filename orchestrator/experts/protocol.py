@@ -18,6 +18,9 @@ __all__ = [
     "EmbeddingServer",
     "Expert",
     "HedgeCounts",
+    "LiveChecked",
+    "LiveGrade",
+    "LiveProblem",
     "ReplicaSeen",
     "Replicated",
     "Scorer",
@@ -29,6 +32,7 @@ __all__ = [
 
 State = Literal["starting", "up", "down"]
 BreakerState = Literal["closed", "open", "half-open"]
+LiveGrade = Literal["config", "down", "note"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,30 @@ class Supervised(Protocol):
     def condition(self) -> Condition: ...
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveProblem:
+    """One thing that shows only when an expert is reached. message: one line, without secrets.
+
+    key: which of the expert's keys is to blame, list positions from 0, such as ("replicas", 1); () for none.
+    grade: config (the file has to change, or what it names has to be set up otherwise), down (nobody is there now,
+        which may be over soon) or note (worth knowing, and no problem).
+    """
+
+    key: tuple[str | int, ...] = ()
+    message: str
+    grade: LiveGrade = "config"
+
+
+@runtime_checkable
+class LiveChecked(Protocol):
+    """An expert that can look whether it will work, for `orchestrator check --live`.
+
+    It is asked without being in service, may be cancelled, and leaves what it looked at as it was.
+    """
+
+    async def live_problems(self) -> Sequence[LiveProblem]: ...
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 import anyio
+from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from orchestrator.config.kinds import LocalSettings
@@ -19,8 +20,8 @@ from orchestrator.experts.local.options import BadRequest, Options
 from orchestrator.experts.local.scoring import Scoring
 from orchestrator.experts.local.shared import SharedModel
 from orchestrator.experts.local.speech import Speech
-from orchestrator.experts.local.weights import source_of
-from orchestrator.experts.protocol import Capabilities, Condition, TokenLogprobs
+from orchestrator.experts.local.weights import missing, source_of
+from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem, TokenLogprobs
 from orchestrator.experts.site import Site
 from orchestrator.types import ChatRequest, Draft, Emit
 
@@ -40,6 +41,7 @@ class LocalExpert:
 
         self.id = expert_id
         self._settings = settings
+        self._folder = site.folder
         self._shared = site.share(("local", settings.model), lambda: SharedModel(settings.model, load))
 
     @property
@@ -52,6 +54,12 @@ class LocalExpert:
         await self._shared.load()
         task_status.started()
         await anyio.sleep_forever()
+
+    async def live_problems(self) -> list[LiveProblem]:
+        """Whether the model's files are there; see `LiveChecked`."""
+        look = partial(missing, self._settings.model, folder=self._folder)
+        problem = await to_thread.run_sync(look, abandon_on_cancel=True)
+        return [LiveProblem(key=("model",), message=problem)] if problem else []
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         with anyio.move_on_after(request.left_s):

@@ -13,12 +13,15 @@ import tempfile
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, modeling_gguf_pytorch_utils
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, modeling_gguf_pytorch_utils
 from transformers.utils import logging
 
+from routers.errors import WeightsError
 from routers.weights import PACKAGED, aliases, find
 
-__all__ = ["prepare", "quiet", "source_of"]
+__all__ = ["missing", "prepare", "quiet", "source_of"]
+
+_WEIGHTS = (".safetensors", ".bin")
 
 
 def quiet() -> None:
@@ -38,6 +41,28 @@ def source_of(model: str, *, folder: Path, cache: Path) -> str:
         return str(prepare(model, cache))
     path = folder / Path(model).expanduser()
     return str(path) if path.is_dir() else model
+
+
+def missing(model: str, *, folder: Path) -> str:
+    """Why a configured model cannot be loaded, as far as its files tell; empty where they say nothing against it.
+
+    Blocking; reads no weights, but those of a packaged model, whose sha256 it verifies.
+    """
+    quiet()
+    if model in aliases("language model"):
+        try:
+            find(model)
+        except WeightsError as error:
+            return str(error)
+        return ""
+    path = folder / Path(model).expanduser()
+    try:
+        AutoConfig.from_pretrained(str(path) if path.is_dir() else model)
+    except (OSError, ValueError) as error:
+        return str(error).splitlines()[0]
+    if path.is_dir() and not any(file.suffix in _WEIGHTS for file in path.iterdir()):
+        return f"no weights in {path}"
+    return ""
 
 
 def prepare(alias: str, cache: Path) -> Path:

@@ -19,7 +19,7 @@ from orchestrator.experts.mcp import result as results
 from orchestrator.experts.mcp.arguments import Signature, filled
 from orchestrator.experts.mcp.connection import connection_of
 from orchestrator.experts.mcp.extraction import extract
-from orchestrator.experts.protocol import Capabilities, Condition
+from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
 from orchestrator.types import ChatRequest, Draft, Emit, Usage
@@ -60,6 +60,22 @@ class McpExpert:
             group.start_soon(self._connection.serve)
             await self._connection.reached("up", "down")
             task_status.started()
+
+    async def live_problems(self) -> list[LiveProblem]:
+        """Whether the server can be reached, and has the tool; see `LiveChecked`."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._connection.serve)
+            await self._connection.reached("up", "down")
+            condition, tools = self.condition, self._connection.tools
+            reached = self._connection.condition.state == "up"
+            group.cancel_scope.cancel()
+        if condition.state == "up":
+            return []
+        if reached:
+            return [LiveProblem(key=() if self._settings.tool in tools else ("tool",), message=condition.reason)]
+        if self._settings.server.command is None:  # it is elsewhere, and may come back
+            return [LiveProblem(key=("server", "url"), message=condition.reason, grade="down")]
+        return [LiveProblem(key=("server", "command"), message=condition.reason)]
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         """Call the tool for the latest request of the conversation."""

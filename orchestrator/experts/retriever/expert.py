@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import anyio
 import structlog
+from anyio import to_thread
 from anyio.abc import TaskStatus
 
 from orchestrator import wire
@@ -24,8 +25,9 @@ from orchestrator.errors import (
     ExpertTimeout,
     ExpertUnavailable,
 )
-from orchestrator.experts.protocol import Capabilities, Condition, Supervised
+from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem, Supervised
 from orchestrator.experts.retriever.answer import cited_chunk, cited_draft, pieces, reader_request
+from orchestrator.experts.retriever.corpus import read_corpus
 from orchestrator.experts.retriever.shelf import Shelf, open_shelf
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
@@ -38,6 +40,7 @@ log = structlog.get_logger()
 _READER_SHARE = 0.8
 """Of the time that is left, what a reader has for its first chunk (or its whole answer, where it does not stream)."""
 
+_MOST_PROBLEMS = 20
 _AGAIN_S = 30.0  # between attempts to get ready: a corpus that is mended is found without a restart
 
 
@@ -67,6 +70,18 @@ class RetrieverExpert:
             await anyio.sleep(_AGAIN_S)
         self._first_attempt_over(task_status)
         await anyio.sleep_forever()
+
+    async def live_problems(self) -> list[LiveProblem]:
+        """Whether the corpus can be read; see `LiveChecked`."""
+        try:
+            corpus = await to_thread.run_sync(
+                read_corpus, self._site.folder / self._settings.corpus, abandon_on_cancel=True
+            )
+        except ConfigError as error:
+            return [LiveProblem(key=("corpus",), message=problem) for problem in error.problems[:_MOST_PROBLEMS]]
+        if corpus.entries:
+            return []
+        return [LiveProblem(key=("corpus",), message="there are no documents in it", grade="note")]
 
     async def search(self, query: str, *, top_k: int) -> Sequence[Passage]:
         """The best passages for a query; none where nothing matches.

@@ -24,7 +24,7 @@ from orchestrator.errors import (
 )
 from orchestrator.experts.vllm.replica import Replica
 
-__all__ = ["NOT_ENABLED", "NOT_FOUND", "NO_RUN_TIME", "Adapter", "Adapters", "Loaded", "Post", "Served"]
+__all__ = ["NOT_ENABLED", "NOT_FOUND", "NO_RUN_TIME", "Adapter", "Adapters", "Loaded", "Post", "Served", "meant"]
 
 Post = Callable[[Replica, str, dict[str, str], float], Awaitable[None]]
 """Posts a JSON object to a path of a server, within a deadline; raises `ExpertError`."""
@@ -238,7 +238,7 @@ class Adapters:
         except ExpertLate:  # this request had little time; the next one may have more
             raise
         except ExpertError as error:
-            why = _meant(error, adapter, replica.shown)
+            why = meant(error, adapter, replica.shown)
             if why is not None:
                 shelf.attempts += 1
                 shelf.failed[adapter.name] = (shelf.attempts, why)
@@ -247,7 +247,7 @@ class Adapters:
         shelf.loaded[adapter.name] = Loaded()
 
 
-def _meant(error: ExpertError, adapter: Adapter, server: str) -> ExpertError | None:
+def meant(error: ExpertError, adapter: Adapter, server: str) -> ExpertError | None:
     """What a server's refusal to load an adapter means; None where it has it already."""
     said = str(error)
     if isinstance(error, ExpertRejected):

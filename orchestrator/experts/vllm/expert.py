@@ -15,7 +15,7 @@ from anyio.abc import TaskStatus
 from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
 from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertUnavailable
-from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, ReplicaSeen, TokenLogprobs
+from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, LiveProblem, ReplicaSeen, TokenLogprobs
 from orchestrator.experts.site import Site
 from orchestrator.experts.vllm.adapters import Adapter, Adapters
 from orchestrator.experts.vllm.affinity import affinity_key
@@ -26,6 +26,7 @@ from orchestrator.experts.vllm.failover import Failover
 from orchestrator.experts.vllm.faults import Faults
 from orchestrator.experts.vllm.health import watch
 from orchestrator.experts.vllm.hedge import Hedging
+from orchestrator.experts.vllm.live import live_problems
 from orchestrator.experts.vllm.loading import condition_of, keep_loaded
 from orchestrator.experts.vllm.relay import Relay
 from orchestrator.experts.vllm.replica import Replica
@@ -150,6 +151,10 @@ class VllmExpert:
         sent = embeddings_request(raw, body, model=self._model)
         with self._pool.held():
             return named_embeddings(await self._post("/v1/embeddings", sent, deadline=deadline), self.id)
+
+    async def live_problems(self) -> list[LiveProblem]:
+        """Whether the servers are what the configuration takes them for; see `LiveChecked`."""
+        return await live_problems(self.id, self.settings, self.home().settings)
 
     def home(self) -> VllmExpert:
         """The expert whose servers hold this one: itself, or an adapter's base."""
