@@ -16,6 +16,7 @@ from routers.mapping.learned import LearnedMapping
 __all__ = ["SharedBase", "reload_share", "shared_bases", "traffic_of"]
 
 STEPS = 100
+FITS = "as queries are routed, no more are asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,9 @@ class SharedBase:
         if not self.crowded:
             return text
         text += f"; {len(self.at_run_time)} are loaded at run time, max_adapters {self.max_adapters}"
-        return text if self.reloads is None else f"{text}: about {self.reloads:.0%} of their requests load one first"
+        if self.reloads is None:
+            return text
+        return f"{text}: " + (f"about {self.reloads:.0%} of their requests load one first" if self.reloads else FITS)
 
 
 def shared_bases(config: Config, learned: LearnedMapping | None = None) -> list[SharedBase]:

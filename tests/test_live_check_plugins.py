@@ -54,16 +54,22 @@ class Started:
 
 
 class CheckedSettings(ExpertSettings):
+    """Of one that says itself what is wrong."""
+
     implementation: ClassVar[str] = f"{__name__}:Checked"
     kind: Literal["checked"] = "checked"
 
 
 class StartedSettings(ExpertSettings):
+    """Of one that has to be started."""
+
     implementation: ClassVar[str] = f"{__name__}:Started"
     kind: Literal["started"] = "started"
 
 
 class LostSettings(ExpertSettings):
+    """Of one whose package is not there."""
+
     implementation: ClassVar[str] = "no_such_package.module:Expert"
     kind: Literal["lost"] = "lost"
 

@@ -39,6 +39,8 @@ def interference_table(report: Report) -> Table:
 def interference_lines(report: Report, shared: SharedBase | None) -> list[str]:
     """What to warn of, and whether all adapters of the base fit."""
     lines = [f"warning: {warning}" for warning in report.warnings]
+    if report.overall.seen in {"gains", "loses", "unclear"}:
+        lines.insert(0, f"by these queries the router scores {_cells(report.overall)[0]} more over their traffic")
     return lines if shared is None else [*lines, shared.line()]
 
 

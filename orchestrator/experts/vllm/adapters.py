@@ -61,19 +61,28 @@ class Loaded:
     leaving: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class _Coming:
+    """One that a request has loaded for all who want it by then. Neither loaded nor failed: it gave up."""
+
+    done: anyio.Event = field(default_factory=anyio.Event)
+    loaded: Loaded | None = None
+    failure: ExpertError | None = None
+
+
 @dataclass(slots=True)
 class _Shelf:
     """What one server has been given. change: held while something is loaded or unloaded there.
 
-    attempts: to load, that have ended. failed: by name, the last attempt's number where it failed, and how.
-    looked_at: when it was last asked what it has.
+    coming: what requests wait for. failed: by name, how its last load failed, if it did. looked_at: when the server was
+    last asked what it has.
     """
 
     loaded: dict[str, Loaded] = field(default_factory=dict)
+    coming: dict[str, _Coming] = field(default_factory=dict)
     change: anyio.Lock = field(default_factory=anyio.Lock)
     freed: anyio.Event = field(default_factory=anyio.Event)
-    attempts: int = 0
-    failed: dict[str, tuple[int, ExpertError]] = field(default_factory=dict)
+    failed: dict[str, ExpertError] = field(default_factory=dict)
     looked_at: float = -math.inf
 
     def free(self) -> None:
@@ -99,8 +108,7 @@ class Adapters:
 
     def failure(self, replica: Replica, adapter: Adapter) -> str:
         """Why it could not be loaded there when that was last tried; empty where it could."""
-        failed = self._shelf(replica).failed.get(adapter.name)
-        return "" if failed is None else str(failed[1])
+        return str(self._shelf(replica).failed.get(adapter.name, ""))
 
     async def load_ahead(self, replica: Replica, adapter: Adapter, deadline: float) -> bool:
         """Load it where that takes the place of no other; whether that was done now.
@@ -143,13 +151,13 @@ class Adapters:
         """
         self._known.add(adapter.name)
         shelf = self._shelf(replica)
-        entry = shelf.loaded.get(adapter.name)
-        if entry is None or entry.leaving:
-            with anyio.move_on_at(deadline) as waiting:
-                await self._bring(replica, shelf, adapter, deadline)
-            if waiting.cancelled_caught:
-                raise ExpertLate(adapter.expert, f"{replica.shown}: no place for adapter {adapter.name!r} in time")
-            entry = shelf.loaded[adapter.name]
+        there = shelf.loaded.get(adapter.name)
+        entry = None if there is None or there.leaving else there
+        if entry is None:
+            with anyio.move_on_at(deadline):
+                entry = await self._brought(replica, shelf, adapter, deadline)
+        if entry is None:
+            raise ExpertLate(adapter.expert, f"{replica.shown}: no place for adapter {adapter.name!r} in time")
         self._uses += 1
         entry.in_use += 1
         entry.used = self._uses
@@ -197,17 +205,34 @@ class Adapters:
         del shelf.loaded[name]
         shelf.free()
 
-    async def _bring(self, replica: Replica, shelf: _Shelf, adapter: Adapter, deadline: float) -> None:
-        """Make room and load it, one after the other. An attempt that failed has failed for all who waited for it."""
-        ended = shelf.attempts
+    async def _brought(self, replica: Replica, shelf: _Shelf, adapter: Adapter, deadline: float) -> Loaded:
+        """The first who wants it has it loaded; the others wait for that, and what fails for one has failed for all."""
+        while (coming := shelf.coming.get(adapter.name)) is not None:
+            await coming.done.wait()
+            if coming.failure is not None:
+                said, wait_s = str(coming.failure), coming.failure.retry_after_s
+                raise type(coming.failure)(adapter.expert, said, retry_after_s=wait_s)
+            if coming.loaded is not None and shelf.loaded.get(adapter.name) is coming.loaded:
+                return coming.loaded
+        coming = shelf.coming[adapter.name] = _Coming()
+        try:
+            coming.loaded = await self._in_turn(replica, shelf, adapter, deadline)
+        except ExpertLate:  # this request had little time; another one may have more
+            raise
+        except ExpertError as error:
+            coming.failure = error
+            raise
+        finally:
+            del shelf.coming[adapter.name]
+            coming.done.set()
+        return coming.loaded
+
+    async def _in_turn(self, replica: Replica, shelf: _Shelf, adapter: Adapter, deadline: float) -> Loaded:
         async with shelf.change:
-            if adapter.name in shelf.loaded:
-                return
-            number, failure = shelf.failed.get(adapter.name, (0, None))
-            if failure is not None and number > ended:
-                raise type(failure)(adapter.expert, str(failure), retry_after_s=failure.retry_after_s)
-            await self._make_room(replica, shelf, deadline)
-            await self._load(replica, shelf, adapter, deadline)
+            if adapter.name not in shelf.loaded:
+                await self._make_room(replica, shelf, deadline)
+                await self._load(replica, shelf, adapter, deadline)
+            return shelf.loaded[adapter.name]
 
     async def _make_room(self, replica: Replica, shelf: _Shelf, deadline: float) -> None:
         while self._most is not None and len(shelf.loaded) >= self._most:
@@ -235,13 +260,12 @@ class Adapters:
         body = {"lora_name": adapter.name, "lora_path": adapter.path}
         try:
             await self._post(replica, "/v1/load_lora_adapter", body, deadline)
-        except ExpertLate:  # this request had little time; the next one may have more
+        except ExpertLate:
             raise
         except ExpertError as error:
             why = meant(error, adapter, replica.shown)
             if why is not None:
-                shelf.attempts += 1
-                shelf.failed[adapter.name] = (shelf.attempts, why)
+                shelf.failed[adapter.name] = why
                 raise why from error.__cause__
         shelf.failed.pop(adapter.name, None)
         shelf.loaded[adapter.name] = Loaded()

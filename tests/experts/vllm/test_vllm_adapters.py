@@ -164,6 +164,26 @@ async def test_one_that_waits_for_room_gets_it_however_busy_the_others_are(
     assert calls(server, "load") == ["a", "b", "c", "a"]
 
 
+async def test_those_who_wait_for_the_same_one_go_together(server: FakeVLLM, staff: dict[str, VllmExpert]) -> None:
+    """Ours: however they are mixed, an adapter is loaded once for all who want it by then."""
+    server.load_s = 0.01
+    await asyncio.gather(*(ask(staff[name]) for _ in range(6) for name in ("a", "b", "c")))
+    assert calls(server, "load") == ["a", "b", "c"]
+
+
+async def test_one_who_gives_up_leaves_the_others_waiting(server: FakeVLLM, staff: dict[str, VllmExpert]) -> None:
+    """Ours: what it had begun is begun again for them."""
+    server.load_s = 0.2
+
+    async def hasty() -> None:
+        with pytest.raises(ExpertLate):
+            await ask(staff["a"], left_s=0.05)
+
+    with anyio.fail_after(5):
+        await asyncio.gather(hasty(), ask(staff["a"]))
+    assert server.received == 1
+
+
 async def test_a_server_that_was_started_anew_gets_it_without_a_request(
     server: FakeVLLM, staff: dict[str, VllmExpert]
 ) -> None:
