@@ -117,7 +117,7 @@ def test_the_table_stands_on_one_line_a_category(folder: Path) -> None:
     """Ours: in a file or a pipe nothing is folded."""
     lines = added(folder).stdout.splitlines()
     expected, seen = (line for line in lines if line.split()[:1] == ["sums"])
-    assert expected.split()[-1] == seen.split()[-1] == "gains"
+    assert (expected.split()[-1], seen.split()[-1]) == ("gains", "unclear")  # 20 queries do not prove it
     assert "40 shots of fresh, 40 of them with grades of others" in lines
 
 
