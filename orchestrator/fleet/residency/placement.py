@@ -76,7 +76,7 @@ class Placement:
         moves: list[Move] = []
         kept = self.pinned | held
         while awake.needs_bytes(expert) > awake.free_bytes:
-            candidates = _useful([other for other in awake if other not in kept], awake)
+            candidates = self._useful([other for other in awake if other not in kept], awake)
             if not candidates:
                 return None
             victim = self.policy.victim(candidates, Context(now_s, awake, self.footprints))
@@ -105,7 +105,7 @@ class Placement:
         if self.footprints.bytes_of({victim, *stays}, Tier.asleep) > asleep.capacity_bytes:
             return [Move(victim, Tier.awake, Tier.cold, 0)]
         while asleep.needs_bytes(victim) > asleep.free_bytes:
-            candidates = [*_useful([other for other in asleep if other != expert], asleep), victim]
+            candidates = [*self._useful([other for other in asleep if other != expert], asleep), victim]
             goes = self.policy.victim(candidates, Context(now_s, {*awake, *asleep}, self.footprints))
             if goes == victim:
                 return [*moves, Move(victim, Tier.awake, Tier.cold, 0)]
@@ -115,8 +115,8 @@ class Placement:
         asleep.add(victim)
         return [*moves, Move(victim, Tier.awake, Tier.asleep, moved)]
 
-
-def _useful(candidates: list[str], occupancy: Occupancy) -> list[str]:
-    """Those whose leaving frees bytes; all of them where only several together do."""
-    useful = [expert for expert in candidates if occupancy.frees_bytes(expert)]
-    return useful or candidates
+    def _useful(self, candidates: list[str], occupancy: Occupancy) -> list[str]:
+        """Those whose leaving frees bytes; all of them where only several together do."""
+        if not self.footprints.shared:
+            return candidates
+        return [expert for expert in candidates if occupancy.frees_bytes(expert)] or candidates

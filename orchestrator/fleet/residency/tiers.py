@@ -131,7 +131,7 @@ class Occupancy:
         self.capacity_bytes = capacity_bytes
         self.used_bytes = 0
 
-    def __contains__(self, expert: str) -> bool:
+    def __contains__(self, expert: object) -> bool:
         return expert in self._experts
 
     def __iter__(self) -> Iterator[str]:
