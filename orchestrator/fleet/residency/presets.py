@@ -15,7 +15,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from orchestrator.fleet.residency.knee import knee
 from orchestrator.fleet.residency.policies import Knowledge
@@ -39,6 +38,7 @@ DISK = Link(5e9)
 class Node:
     """Eight sockets or accelerators. host_bytes: its DDR, or a host's memory."""
 
+    id: str
     name: str
     hbm_bytes: int
     host_bytes: int
@@ -55,12 +55,10 @@ class Node:
         return self.hbm_bytes // EXPERT_BYTES - 1
 
 
-NODES = MappingProxyType(
-    {
-        "sn40l": Node("SN40L", 8 * 64 * 2**30, 8 * 3 * 2**39, 1e12),
-        "dgx-a100": Node("DGX A100", 640 * 10**9, 2 * 10**12, 32e9),
-        "dgx-h100": Node("DGX H100", 640 * 10**9, 2 * 10**12, 64e9),
-    }
+NODES = (
+    Node("sn40l", "SN40L", 8 * 64 * 2**30, 8 * 3 * 2**39, 1e12),
+    Node("dgx-a100", "DGX A100", 640 * 10**9, 2 * 10**12, 32e9),
+    Node("dgx-h100", "DGX H100", 640 * 10**9, 2 * 10**12, 64e9),
 )
 
 
@@ -80,13 +78,15 @@ class Curve:
         return knee(self.experts, self.latency_s)
 
 
-def curve_of(node: Node, counts: Sequence[int], *, seed: int = 0, progress: Callable[[], None] | None = None) -> Curve:
-    """Replay each number of experts; `progress` is called after each."""
+def curve_of(
+    node: Node, counts: Sequence[int], *, seed: int = 0, progress: Callable[[int], None] | None = None
+) -> Curve:
+    """Replay each number of experts; `progress` is told after each how many are done."""
     outcomes = []
-    for count in counts:
+    for done, count in enumerate(counts, start=1):
         outcomes.append(simulate(_scenario(node, count, seed=seed), "lru"))
         if progress is not None:
-            progress()
+            progress(done)
     return Curve(
         node=node,
         experts=tuple(counts),
