@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -28,7 +29,17 @@ __all__ = ["simulate"]
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.67, 0.8)
 """Capacities where none are asked for, as shares of the bytes of all experts."""
 PRESET_COUNTS = range(5, 151, 5)
-PolicyName = Literal["all", "lru", "lfu", "usage", "dependency", "belady"]
+
+
+class PolicyName(StrEnum):
+    """What --policy takes."""
+
+    all = "all"
+    lru = "lru"
+    lfu = "lfu"
+    usage = "usage"
+    dependency = "dependency"
+    belady = "belady"
 
 
 def simulate(
@@ -120,16 +131,15 @@ def simulate(
         overtakes=overtakes,
         prefetch=prefetch,
     )
-    cells = _cells(scenario, _policies(policy or ["all"]), _capacities(scenario, awake, capacities))
+    cells = _cells(scenario, _policies(policy or [PolicyName.all]), _capacities(scenario, awake, capacities))
     _told(cells, as_json=as_json)
     if draw is not None:
         draw(cells)
 
 
-def _policies(asked: Sequence[str]) -> list[str]:
-    from orchestrator.fleet.residency.policies import POLICIES
-
-    return list(POLICIES) if "all" in asked else list(dict.fromkeys(asked))
+def _policies(asked: Sequence[PolicyName]) -> list[str]:
+    every = [name for name in PolicyName if name is not PolicyName.all]
+    return [name.value for name in (every if PolicyName.all in asked else dict.fromkeys(asked))]
 
 
 def _capacities(scenario: Scenario, awake: str | None, capacities: str | None) -> list[int]:
