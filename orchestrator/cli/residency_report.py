@@ -87,8 +87,9 @@ def _about_cells(cells: Sequence[Cell]) -> list[str]:
     lines = ["hit ratio: by the order of the requests alone; everything else in time, where busy experts cannot leave"]
     if cells and cells[0].in_time.requests:
         lines.append(f"of {cells[0].in_time.requests} requests after the warm-up")
+    fits = {cell.awake_bytes: cell.fits for cell in cells}
     for what, found in (("mean latency", _knees_of_latency(cells)), ("hit ratio", _knees_of_hits(cells))):
-        places = ", ".join(f"{policy} {as_text(at)}" for policy, at in found.items() if at is not None)
+        places = ", ".join(f"{policy} {as_text(at)} ({fits[at]} fit)" for policy, at in found.items() if at is not None)
         lines.append(f"knee of the {what}: {places or 'none'}")
     if compared := shortfalls(cells):
         least, best = min(one.over_lru for one in compared), max(compared, key=lambda one: one.of_belady)

@@ -72,9 +72,11 @@ class Placement:
         """
         if expert in self.awake:
             return ()
+        kept = self.pinned | held
+        if self.awake.needs_bytes(expert) > self.awake.free_bytes and all(other in kept for other in self.awake):
+            return None
         awake, asleep = self.awake.copy(), self.asleep.copy()
         moves: list[Move] = []
-        kept = self.pinned | held
         while awake.needs_bytes(expert) > awake.free_bytes:
             candidates = self._useful([other for other in awake if other not in kept], awake)
             if not candidates:
@@ -101,17 +103,17 @@ class Placement:
         The expert for which all this is done stays where it is until there is room for it.
         """
         moves: list[Move] = []
-        stays = {expert} if expert in asleep else set[str]()
-        if self.footprints.bytes_of({victim, *stays}, Tier.asleep) > asleep.capacity_bytes:
-            return [Move(victim, Tier.awake, Tier.cold, 0)]
         while asleep.needs_bytes(victim) > asleep.free_bytes:
+            stays = {expert} if expert in asleep else set[str]()
+            if self.footprints.bytes_of({victim, *stays}, Tier.asleep) > asleep.capacity_bytes:
+                return [*moves, Move(victim, Tier.awake, Tier.cold, 0)]
             candidates = [*self._useful([other for other in asleep if other != expert], asleep), victim]
             goes = self.policy.victim(candidates, Context(now_s, {*awake, *asleep}, self.footprints))
             if goes == victim:
                 return [*moves, Move(victim, Tier.awake, Tier.cold, 0)]
             asleep.remove(goes)
             moves.append(Move(goes, Tier.asleep, Tier.cold, 0))
-        moved = asleep.needs_bytes(victim)
+        moved = asleep.needs_bytes(victim) if self.tiers.sleep is not None else 0
         asleep.add(victim)
         return [*moves, Move(victim, Tier.awake, Tier.asleep, moved)]
 

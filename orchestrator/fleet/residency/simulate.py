@@ -198,8 +198,9 @@ class _Run:
         plan, busy = self._placement.plan, self._busy_at(now_s)
         moves = plan(expert, now_s=now_s, held=busy)
         if moves is None:  # all are busy: room is where the first of them ends, or else where the policy says
-            idle_first = min(busy - self._scenario.pinned, key=lambda other: (self._busy[other], other), default="")
-            moves = plan(expert, now_s=now_s, held=busy - {idle_first}) or plan(expert, now_s=now_s)
+            leaving = [other for other in self._placement.awake if other not in self._scenario.pinned]
+            first = min(leaving, key=self._busy.__getitem__, default="")
+            moves = plan(expert, now_s=now_s, held=busy - {first}) or plan(expert, now_s=now_s)
         if moves is None:
             raise ValueError(f"{expert!r} does not fit in the awake tier beside the pinned experts")
         self._demanded.append(moves[-1])

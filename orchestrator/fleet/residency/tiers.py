@@ -104,8 +104,9 @@ class Footprints(Mapping[str, Footprint]):
 
     def own_bytes(self, part: str, tier: Tier) -> int:
         """What one part takes of a tier, without its base."""
-        found = self._all[part]
-        return {Tier.awake: found.awake_bytes, Tier.asleep: found.asleep_bytes, Tier.cold: 0}[tier]
+        if tier is Tier.cold:
+            return 0
+        return self._all[part].awake_bytes if tier is Tier.awake else self._all[part].asleep_bytes
 
     def _chain(self, expert: str) -> Iterator[str]:
         seen: set[str] = set()
@@ -124,8 +125,9 @@ class Occupancy:
     """Who is in one tier, and the bytes that are taken; a base is there as long as anybody there rests on it."""
 
     def __init__(self, footprints: Footprints, *, tier: Tier, capacity_bytes: int) -> None:
-        self._footprints = footprints
         self._own_bytes = {part: footprints.own_bytes(part, tier) for part in footprints}
+        self._parts = {expert: footprints.parts(expert) for expert in footprints}
+        self._alone = not footprints.shared  # then an expert's bytes are its own, which is worth not counting
         self._users: dict[str, int] = {}
         self._experts: dict[str, None] = {}
         self.capacity_bytes = capacity_bytes
@@ -148,15 +150,19 @@ class Occupancy:
 
     def missing(self, expert: str) -> tuple[str, ...]:
         """The parts of an expert that are not here."""
-        return tuple(part for part in self._footprints.parts(expert) if part not in self._users)
+        return tuple(part for part in self._parts[expert] if part not in self._users)
 
     def needs_bytes(self, expert: str) -> int:
         """What an expert would take beyond what is here already."""
-        return sum(self._own_bytes[part] for part in self._footprints.parts(expert) if part not in self._users)
+        if self._alone:
+            return 0 if expert in self._users else self._own_bytes[expert]
+        return sum(self._own_bytes[part] for part in self._parts[expert] if part not in self._users)
 
     def frees_bytes(self, expert: str) -> int:
         """What would be free if this expert left: nothing of a base on which others here rest."""
-        return sum(self._own_bytes[part] for part in self._footprints.parts(expert) if self._users.get(part) == 1)
+        if self._alone:
+            return self._own_bytes[expert] if expert in self._users else 0
+        return sum(self._own_bytes[part] for part in self._parts[expert] if self._users.get(part) == 1)
 
     def add(self, expert: str) -> None:
         """It is here now; whether there was room is the caller's to have seen to."""
@@ -164,14 +170,14 @@ class Occupancy:
             return
         self.used_bytes += self.needs_bytes(expert)
         self._experts[expert] = None
-        for part in self._footprints.parts(expert):
+        for part in self._parts[expert]:
             self._users[part] = self._users.get(part, 0) + 1
 
     def remove(self, expert: str) -> None:
         """It has left."""
         self.used_bytes -= self.frees_bytes(expert)
         del self._experts[expert]
-        for part in self._footprints.parts(expert):
+        for part in self._parts[expert]:
             self._users[part] -= 1
             if not self._users[part]:
                 del self._users[part]
