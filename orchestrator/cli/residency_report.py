@@ -133,8 +133,8 @@ def _curve_as_dict(curve: Curve) -> dict[str, Any]:
 
 
 def _knees_of_hits(cells: Sequence[Cell]) -> dict[str, int | None]:
-    return knees(cells, lambda cell: cell.in_order.hit_ratio)
+    return knees(cells, lambda cell: cell.in_order.hit_ratio, side="above")
 
 
 def _knees_of_latency(cells: Sequence[Cell]) -> dict[str, int | None]:
-    return knees(cells, lambda cell: cell.in_time.mean_s)
+    return knees(cells, lambda cell: cell.in_time.mean_s, side="below")

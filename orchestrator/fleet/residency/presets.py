@@ -75,7 +75,7 @@ class Curve:
     @property
     def knee(self) -> float | None:
         """The number of experts at which latency bends."""
-        return knee(self.experts, self.latency_s)
+        return knee(self.experts, self.latency_s, side="below")
 
 
 def curve_of(

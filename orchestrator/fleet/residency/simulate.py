@@ -141,8 +141,9 @@ class _Run:
             self._affinity.observe(request.expert, at_s=now_s, session=request.session)
         if self._first_s is None:
             self._first_s = now_s
+        idle = self._link_free_s <= now_s
         self._receive(request)
-        if self._affinity is not None and self._link_free_s <= now_s:
+        if self._affinity is not None and idle:  # what is fetched early comes right after this request's own expert
             self._prefetch(self._affinity, request)
 
     def finish(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from orchestrator.fleet.residency.knee import knee
 from orchestrator.fleet.residency.simulate import Outcome, Scenario, simulate
@@ -63,13 +64,15 @@ def sweep(
     return cells
 
 
-def knees(cells: Iterable[Cell], value: Callable[[Cell], float]) -> dict[str, int | None]:
-    """By policy, the capacity in bytes at which its curve of `value` bends."""
+def knees(
+    cells: Iterable[Cell], value: Callable[[Cell], float], *, side: Literal["below", "above"]
+) -> dict[str, int | None]:
+    """By policy, the capacity in bytes at which its curve of `value` bends to that side of its chord."""
     curves: dict[str, list[Cell]] = {}
     for cell in cells:
         curves.setdefault(cell.policy, []).append(cell)
     found: Mapping[str, float | None] = {
-        policy: knee([cell.awake_bytes for cell in curve], [value(cell) for cell in curve])
+        policy: knee([cell.awake_bytes for cell in curve], [value(cell) for cell in curve], side=side)
         for policy, curve in curves.items()
     }
     return {policy: None if capacity is None else round(capacity) for policy, capacity in found.items()}
