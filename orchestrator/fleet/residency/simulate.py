@@ -104,6 +104,14 @@ def simulate(scenario: Scenario, policy: str, *, progress: Callable[[int], None]
     return run.outcome()
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A request in the queue. counted: it came after the warm-up."""
+
+    request: Request
+    counted: bool
+
+
 class _Run:
     """The clockwork of one replay. All times in seconds of the trace."""
 
@@ -116,14 +124,20 @@ class _Run:
             scenario.footprints, tiers=scenario.tiers, policy=self._policy, pinned=scenario.pinned, asleep=experts
         )
         self._affinity = self._own_affinity() if scenario.prefetch is not None else None
-        self._queue = None if scenario.overtakes is None else Queue[Request](overtakes=scenario.overtakes)
+        self._queue = None if scenario.overtakes is None else Queue[_Waiting](overtakes=scenario.overtakes)
         self._ready = dict.fromkeys(experts, 0.0)
         self._busy = dict.fromkeys(experts, 0.0)
         self._link_free_s = 0.0
-        self.report_from_here()
+        self._warm = not scenario.warm_up
+        self._forget()
 
     def report_from_here(self) -> None:
-        """Forget what was counted so far, and nothing else."""
+        """The warm-up is over."""
+        self._warm = True
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was counted so far, and nothing else."""
         self._waited_s: list[float] = []
         self._latency_s: list[float] = []
         self._first_s: float | None = None
@@ -178,24 +192,26 @@ class _Run:
         expert, queue = request.expert, self._queue
         if queue is None:
             if expert not in self._placement.awake:
-                self._wake(expert, request.at_s)
+                self._wake(expert, request.at_s, counted=True)
         elif expert in self._placement.awake and queue.admits(expert):
             queue.passed(expert)
         else:
-            queue.put(expert, request)
+            queue.put(expert, _Waiting(request, self._warm))
             self._work_off(queue, until_s=request.at_s)
             return
-        self._serve(request, request.at_s)
+        self._serve(request, request.at_s, counted=True)
 
-    def _serve(self, request: Request, now_s: float) -> None:
+    def _serve(self, request: Request, now_s: float, *, counted: bool) -> None:
         start_s = max(now_s, self._ready[request.expert])
         end_s = start_s + self._scenario.rates.seconds(request)
         self._busy[request.expert] = max(self._busy[request.expert], end_s)
+        if not counted:
+            return
         self._last_s = max(self._last_s, end_s)
         self._waited_s.append(start_s - request.at_s)
         self._latency_s.append(end_s - request.at_s)
 
-    def _wake(self, expert: str, now_s: float) -> None:
+    def _wake(self, expert: str, now_s: float, *, counted: bool) -> None:
         plan, busy = self._placement.plan, self._busy_at(now_s)
         moves = plan(expert, now_s=now_s, held=busy)
         if moves is None:  # all are busy: room is where the first of them ends, or else where the policy says
@@ -204,7 +220,8 @@ class _Run:
             moves = plan(expert, now_s=now_s, held=busy - {first}) or plan(expert, now_s=now_s)
         if moves is None:
             raise ValueError(f"{expert!r} does not fit in the awake tier beside the pinned experts")
-        self._demanded.append(moves[-1])
+        if counted:
+            self._demanded.append(moves[-1])
         self._move(moves, now_s)
 
     def _move(self, moves: Sequence[Move], now_s: float) -> None:
@@ -224,18 +241,18 @@ class _Run:
         busy, ready = self._busy, self._ready
         return {expert for expert in self._placement.awake if busy[expert] > now_s or ready[expert] > now_s}
 
-    def _work_off(self, queue: Queue[Request], *, until_s: float) -> None:
+    def _work_off(self, queue: Queue[_Waiting], *, until_s: float) -> None:
         """Serve those who wait, as long as the link is free before `until_s`."""
         while len(queue) and self._link_free_s <= until_s:
             expert = queue.next_expert(awake=self._placement.awake)
             if expert is None:
                 return
             batch = queue.take(expert)
-            now_s = max(self._link_free_s, batch[0].at_s)
+            now_s = max(self._link_free_s, batch[0].request.at_s)
             if expert not in self._placement.awake:
-                self._wake(expert, now_s)
-            for request in batch:
-                self._serve(request, max(now_s, request.at_s))
+                self._wake(expert, now_s, counted=batch[0].counted)
+            for waiting in batch:
+                self._serve(waiting.request, max(now_s, waiting.request.at_s), counted=waiting.counted)
 
     def _own_affinity(self) -> Affinity:
         if isinstance(self._policy, DependencyAware):

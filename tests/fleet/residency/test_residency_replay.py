@@ -77,6 +77,8 @@ def test_the_warm_up_is_not_reported() -> None:
     """The tiers stay filled; only what comes after counts."""
     outcome = simulate(replace(scenario("aaba", [0, 10, 20, 30], [1] * 4, fit=2), warm_up=3), "lru")
     assert (outcome.requests, outcome.hit_ratio, outcome.mean_s) == (1, 1, 1)
+    waiting = replace(scenario("abcd", [0, 0, 0, 0], [9] * 4), warm_up=3, overtakes=8)
+    assert (simulate(waiting, "lru").requests, simulate(waiting, "lru").loads) == (1, 1)
 
 
 def test_prefetching_hides_a_switch_that_is_shorter_than_the_pause() -> None:
