@@ -6,8 +6,8 @@ equal chances; one prompt at a time, so that nothing waits in a queue; LRU.
 
 Computed here: the number of experts that fit, the hit ratio, the seconds of switching and where latency bends. Taken as
 given: all bytes and bytes a second. Assumed: running an expert takes, on every node alike, the time to read its weights
-from HBM once a token (8 x 1.8 TB/s), so that nodes differ by capacity and switching alone; 640 GB of HBM in a DGX; no
-bytes for the KV cache. Not computed: anything that was measured on hardware.
+from HBM once a token (8 x 1.8 TB/s), so that nodes differ by capacity and switching alone; 640 GB of HBM and 2 TB of
+host memory in a DGX; no bytes for the KV cache. Not computed: anything that was measured on hardware.
 """
 
 from __future__ import annotations
@@ -107,9 +107,7 @@ def _scenario(node: Node, count: int, *, seed: int) -> Scenario:
         trace=trace,
         footprints=Footprints(Footprint(expert, EXPERT_BYTES, EXPERT_BYTES) for expert in experts),
         knowledge=Knowledge(experts),
-        tiers=Tiers(
-            node.hbm_bytes, max(node.host_bytes, (count + 1) * EXPERT_BYTES), Link(node.switch_bytes_per_s), DISK
-        ),
+        tiers=Tiers(node.hbm_bytes, node.host_bytes, Link(node.switch_bytes_per_s), DISK),
         rates=Rates(output_per_s=HBM_BYTES_PER_S / EXPERT_BYTES),
         pinned=frozenset({"router"}),
         warm_up=WARM_UP,
