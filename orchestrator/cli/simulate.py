@@ -14,15 +14,14 @@ import typer
 from rich.console import Console
 
 from orchestrator.cli.options import AsJson, read_config
-from orchestrator.cli.progress import progress_bars
 from orchestrator.cli.sizes import as_text, size
 from orchestrator.errors import ConfigError
-from orchestrator.training import Progress as Report
 
 if TYPE_CHECKING:
     from orchestrator.fleet.residency.presets import Curve
     from orchestrator.fleet.residency.simulate import Scenario
     from orchestrator.fleet.residency.sweep import Cell
+    from orchestrator.training import Progress as Report
 
 __all__ = ["simulate"]
 
@@ -158,6 +157,7 @@ def _capacities(scenario: Scenario, awake: str | None, capacities: str | None) -
 
 
 def _cells(scenario: Scenario, policies: list[str], capacities: list[int]) -> list[Cell]:
+    from orchestrator.cli.progress import progress_bars
     from orchestrator.fleet.residency.sweep import sweep
 
     with progress_bars() as report:
@@ -165,6 +165,7 @@ def _cells(scenario: Scenario, policies: list[str], capacities: list[int]) -> li
 
 
 def _curves(seed: int) -> list[Curve]:
+    from orchestrator.cli.progress import progress_bars
     from orchestrator.fleet.residency.presets import NODES, curve_of
 
     with progress_bars() as report:
