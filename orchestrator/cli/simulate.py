@@ -70,6 +70,9 @@ def simulate(
     pin: Annotated[list[str] | None, typer.Option(help="An expert that stays awake; can be given again.")] = None,
     input_rate: Annotated[float, typer.Option(min=1, help="Prompt tokens a second of one request.")] = 10_000,
     output_rate: Annotated[float, typer.Option(min=0.1, help="Generated tokens a second of one request.")] = 50,
+    stretch: Annotated[
+        float, typer.Option(min=0.001, help="Requests so many times as far apart, where the trace is too fast to carry.")
+    ] = 1.0,
     overtakes: Annotated[
         int | None, typer.Option(min=0, help="Batch by expert; at most so many requests go before an earlier one.")
     ] = None,
@@ -99,6 +102,7 @@ def simulate(
     from orchestrator.fleet.residency.simulate import Rates
     from orchestrator.fleet.residency.tiers import Link, Tiers
     from orchestrator.fleet.residency.traces import read_trace
+    from orchestrator.fleet.residency.workload import stretched
 
     if (trace is None) == (preset is None):
         message = "name a trace, or --preset"
@@ -125,6 +129,7 @@ def simulate(
     )
     scenario = replace(
         scenario,
+        trace=stretched(scenario.trace, stretch),
         rates=Rates(input_rate, output_rate),
         warm_up=int(len(scenario.trace) * warm_up),
         overtakes=overtakes,

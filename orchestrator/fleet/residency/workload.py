@@ -22,7 +22,7 @@ from itertools import accumulate
 
 from orchestrator.fleet.residency.traces import Request
 
-__all__ = ["Workload", "assigned", "invented_chains", "shuffled"]
+__all__ = ["Workload", "assigned", "invented_chains", "shuffled", "stretched"]
 
 PRELIMINARIES = 2
 COMPANIONS = 2
@@ -79,6 +79,11 @@ def shuffled(trace: Sequence[Request], *, seed: int = 0) -> list[Request]:
     experts = [request.expert for request in trace]
     random.Random(f"shuffled {seed}").shuffle(experts)  # noqa: S311 - a simulation, no secret
     return [replace(request, expert=expert) for request, expert in zip(trace, experts, strict=True)]
+
+
+def stretched(trace: Sequence[Request], factor: float) -> list[Request]:
+    """The same requests `factor` times as far apart: a lighter load, whose order and sessions are the same."""
+    return [replace(request, at_s=request.at_s * factor) for request in trace]
 
 
 class _Chain:
