@@ -91,6 +91,11 @@ def _about_cells(cells: Sequence[Cell]) -> list[str]:
     for what, found in (("mean latency", _knees_of_latency(cells)), ("hit ratio", _knees_of_hits(cells))):
         places = ", ".join(f"{policy} {as_text(at)} ({fits[at]} fit)" for policy, at in found.items() if at is not None)
         lines.append(f"knee of the {what}: {places or 'none'}")
+    if slow := list(dict.fromkeys(as_text(cell.awake_bytes) for cell in cells if cell.in_time.overloaded)):
+        lines.append(
+            f"the link to the accelerators does not keep up with {', '.join(slow)}: latency there grows with the length "
+            "of the trace and says nothing else; --stretch 20 replays 20 times as slowly"
+        )
     if compared := shortfalls(cells):
         least, best = min(one.over_lru for one in compared), max(compared, key=lambda one: one.of_belady)
         lines.append(

@@ -71,7 +71,8 @@ def simulate(
     input_rate: Annotated[float, typer.Option(min=1, help="Prompt tokens a second of one request.")] = 10_000,
     output_rate: Annotated[float, typer.Option(min=0.1, help="Generated tokens a second of one request.")] = 50,
     stretch: Annotated[
-        float, typer.Option(min=0.001, help="Requests so many times as far apart, where the trace is too fast to carry.")
+        float,
+        typer.Option(min=0.001, help="Requests so many times as far apart, where the trace is too fast to carry."),
     ] = 1.0,
     overtakes: Annotated[
         int | None, typer.Option(min=0, help="Batch by expert; at most so many requests go before an earlier one.")

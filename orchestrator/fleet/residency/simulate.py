@@ -20,13 +20,14 @@ from typing import Self
 import numpy as np
 
 from orchestrator.fleet.residency.affinity import Affinity
+from orchestrator.fleet.residency.outcomes import Outcome
 from orchestrator.fleet.residency.placement import Move, Placement
 from orchestrator.fleet.residency.policies import POLICIES, DependencyAware, Knowledge
 from orchestrator.fleet.residency.queueing import Queue
 from orchestrator.fleet.residency.tiers import Footprints, Link, Tier, Tiers
 from orchestrator.fleet.residency.traces import Request
 
-__all__ = ["Outcome", "Rates", "Scenario", "simulate"]
+__all__ = ["Rates", "Scenario", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +66,6 @@ class Scenario:
         at_once = Link(inf)
         tiers = replace(self.tiers, wake=at_once, load=at_once, sleep=None)
         return replace(self, tiers=tiers, rates=Rates(inf, inf), overtakes=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Figures of one replay, of the requests after the warm-up.
-
-    switch_share: of all seconds of latency, those in which a request waited for its expert to be awake.
-    evictions: by the tier that was left. throughput_per_s: requests by the seconds from first arrival to last end.
-    """
-
-    policy: str
-    awake_bytes: int
-    requests: int
-    hit_ratio: float
-    loads: int
-    loads_from_cold: int
-    prefetches: int
-    evictions: dict[str, int]
-    moved_bytes: int
-    switch_share: float
-    mean_s: float
-    p50_s: float
-    p95_s: float
-    throughput_per_s: float
 
 
 def simulate(scenario: Scenario, policy: str, *, progress: Callable[[int], None] | None = None) -> Outcome:
@@ -141,6 +118,7 @@ class _Run:
         self._waited_s: list[float] = []
         self._latency_s: list[float] = []
         self._first_s: float | None = None
+        self._asked_s = 0.0
         self._last_s = 0.0
         self._demanded: list[Move] = []
         self._moves: list[Move] = []
@@ -155,6 +133,7 @@ class _Run:
             self._affinity.observe(request.expert, at_s=now_s, session=request.session)
         if self._first_s is None:
             self._first_s = now_s
+        self._asked_s = now_s
         idle = self._link_free_s <= now_s
         self._receive(request)
         if self._affinity is not None and idle:  # what is fetched early comes right after this request's own expert
@@ -186,6 +165,7 @@ class _Run:
             p50_s=float(np.percentile(latency, 50)),
             p95_s=float(np.percentile(latency, 95)),
             throughput_per_s=reported / max(self._last_s - (self._first_s or 0.0), 1e-9),
+            asked_per_s=reported / max(self._asked_s - (self._first_s or 0.0), 1e-9),
         )
 
     def _receive(self, request: Request) -> None:
@@ -212,17 +192,27 @@ class _Run:
         self._latency_s.append(end_s - request.at_s)
 
     def _wake(self, expert: str, now_s: float, *, counted: bool) -> None:
-        plan, busy = self._placement.plan, self._busy_at(now_s)
-        moves = plan(expert, now_s=now_s, held=busy)
-        if moves is None:  # all are busy: room is where the first of them ends, or else where the policy says
-            leaving = [other for other in self._placement.awake if other not in self._scenario.pinned]
-            first = min(leaving, key=self._busy.__getitem__, default="")
-            moves = plan(expert, now_s=now_s, held=busy - {first}) or plan(expert, now_s=now_s)
+        moves = self._moves_for(expert, now_s)
         if moves is None:
             raise ValueError(f"{expert!r} does not fit in the awake tier beside the pinned experts")
         if counted:
             self._demanded.append(moves[-1])
         self._move(moves, now_s)
+
+    def _moves_for(self, expert: str, now_s: float) -> Sequence[Move] | None:
+        """Without those who answer or are waited for; else room is where the first answer ends, or as the policy says.
+
+        None: it does not fit, whoever leaves.
+        """
+        busy = self._busy_at(now_s)
+        awaited = set() if self._queue is None else {other for other in self._queue.experts() if other != expert}
+        leaving = [other for other in self._placement.awake if other not in self._scenario.pinned]
+        first = min(leaving, key=self._busy.__getitem__, default="")
+        for held in (busy | awaited, busy, busy - {first}, set[str]()):
+            moves = self._placement.plan(expert, now_s=now_s, held=held)
+            if moves is not None:
+                return moves
+        return None
 
     def _move(self, moves: Sequence[Move], now_s: float) -> None:
         drained_s = now_s

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.fleet.residency.knee import knee
-from orchestrator.fleet.residency.simulate import Outcome, Scenario, simulate
+from orchestrator.fleet.residency.outcomes import Outcome
+from orchestrator.fleet.residency.simulate import Scenario, simulate
 
 __all__ = ["Cell", "Shortfall", "knees", "shortfalls", "sweep"]
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.fleet.residency.affinity import Affinity
+from orchestrator.fleet.residency.outcomes import Outcome
 from orchestrator.fleet.residency.policies import POLICIES, Context, DependencyAware, Knowledge, Policy
-from orchestrator.fleet.residency.simulate import Outcome, Scenario, simulate
+from orchestrator.fleet.residency.simulate import Scenario, simulate
 from orchestrator.fleet.residency.tiers import Footprint, Footprints, Link, Tiers
 from orchestrator.fleet.residency.traces import Request
 
