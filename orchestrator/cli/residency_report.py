@@ -93,8 +93,8 @@ def _about_cells(cells: Sequence[Cell]) -> list[str]:
         lines.append(f"knee of the {what}: {places or 'none'}")
     if slow := list(dict.fromkeys(as_text(cell.awake_bytes) for cell in cells if cell.in_time.overloaded)):
         lines.append(
-            f"the link to the accelerators does not keep up with {', '.join(slow)}: latency there grows with the length "
-            "of the trace and says nothing else; --stretch 20 replays 20 times as slowly"
+            f"the link to the accelerators does not keep up with {', '.join(slow)}: latency there grows with the "
+            "length of the trace and says nothing else; --stretch 20 replays 20 times as slowly"
         )
     if compared := shortfalls(cells):
         least, best = min(one.over_lru for one in compared), max(compared, key=lambda one: one.of_belady)
