@@ -67,6 +67,16 @@ def test_json_has_every_figure_and_is_the_same_each_time(folder: Path) -> None:
     )
 
 
+def test_a_stretched_trace_is_slower_and_has_the_same_order(folder: Path) -> None:
+    """Hits of LRU by order stay; requests come at a tenth of the rate."""
+    call = ("simulate", "azure.csv", "--experts", "20", "--policy", "lru", "--awake", "64GB", "--json")
+    plain, slow = (
+        json.loads(orchestrator(*call, "--stretch", factor, cwd=folder).stdout)["cells"][0] for factor in ("1", "10")
+    )
+    assert plain["in_order"]["loads"] == slow["in_order"]["loads"]
+    assert plain["in_time"]["asked_per_s"] == pytest.approx(10 * slow["in_time"]["asked_per_s"])
+
+
 def test_a_configuration_gives_experts_bases_and_the_pinned(folder: Path) -> None:
     """Coder, its adapter and the general expert are there; 14 + 16 + 0.1 GB hold them all, so nothing is evicted."""
     done = orchestrator("simulate", "own.jsonl", "-c", "experts.yaml", "--awake", "31GB", "--json", cwd=folder)

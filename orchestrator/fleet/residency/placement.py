@@ -73,7 +73,7 @@ class Placement:
         if expert in self.awake:
             return ()
         kept = self.pinned | held
-        if self.awake.needs_bytes(expert) > self.awake.free_bytes and all(other in kept for other in self.awake):
+        if self.awake.needs_bytes(expert) > self.awake.free_bytes and self.awake.all_in(kept):
             return None
         awake, asleep = self.awake.copy(), self.asleep.copy()
         moves: list[Move] = []

@@ -133,6 +133,7 @@ class DependencyAware(LeastRecent):
         super().__init__(knowledge)
         self._follows = {expert: frozenset(before) for expert, before in knowledge.follows.items() if before}
         self.affinity = Affinity(knowledge.experts)
+        self._chances: tuple[int, float, list[float]] = (-1, 0.0, [])
 
     def used(self, expert: str, *, at_s: float, session: str | None) -> None:
         super().used(expert, at_s=at_s, session=session)
@@ -142,9 +143,15 @@ class DependencyAware(LeastRecent):
         orphans = [expert for expert in candidates if expert in self._follows and self._orphaned(expert, context)]
         if orphans:
             return max(orphans, key=lambda expert: (context.footprints[expert].awake_bytes, -self._last[expert]))
-        chances = self.affinity.next_request(now_s=context.now_s).tolist()
+        chances = self._chances_at(context.now_s)
         index = self.affinity.index
         return min(candidates, key=lambda expert: (chances[index[expert]], self._last[expert]))
+
+    def _chances_at(self, now_s: float) -> list[float]:
+        """Of the next request, by index of expert; found once a moment, as one wake often needs several victims."""
+        if self._chances[:2] != (self._uses, now_s):
+            self._chances = (self._uses, now_s, self.affinity.next_request(now_s=now_s).tolist())
+        return self._chances[2]
 
     def _orphaned(self, expert: str, context: Context) -> bool:
         stands_at = self.affinity.stands_at

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -50,6 +51,11 @@ class Queue(Generic[Item]):
 
     def __len__(self) -> int:
         return self._size
+
+    @property
+    def waited_for(self) -> AbstractSet[str]:
+        """The experts, in no order; it changes as the queue does."""
+        return self._groups.keys()
 
     def experts(self) -> list[str]:
         """Who is waited for, the longest waited for first."""

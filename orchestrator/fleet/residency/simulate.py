@@ -204,15 +204,17 @@ class _Run:
 
         None: it does not fit, whoever leaves.
         """
-        busy = self._busy_at(now_s)
-        awaited = set() if self._queue is None else {other for other in self._queue.experts() if other != expert}
-        leaving = [other for other in self._placement.awake if other not in self._scenario.pinned]
-        first = min(leaving, key=self._busy.__getitem__, default="")
-        for held in (busy | awaited, busy, busy - {first}, set[str]()):
-            moves = self._placement.plan(expert, now_s=now_s, held=held)
-            if moves is not None:
-                return moves
-        return None
+        plan, busy = self._placement.plan, self._busy_at(now_s)
+        moves = None
+        if self._queue is not None and len(self._queue):
+            moves = plan(expert, now_s=now_s, held=busy | (self._queue.waited_for - {expert}))
+        if moves is None:
+            moves = plan(expert, now_s=now_s, held=busy)
+        if moves is None:
+            leaving = [other for other in self._placement.awake if other not in self._scenario.pinned]
+            first = min(leaving, key=self._busy.__getitem__, default="")
+            moves = plan(expert, now_s=now_s, held=busy - {first})
+        return moves or plan(expert, now_s=now_s)
 
     def _move(self, moves: Sequence[Move], now_s: float) -> None:
         drained_s = now_s

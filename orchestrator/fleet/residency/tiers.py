@@ -6,6 +6,7 @@ Knows bytes and seconds. Does not know servers, requests or who should leave a t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -128,7 +129,7 @@ class Occupancy:
         self._own_bytes = {part: footprints.own_bytes(part, tier) for part in footprints}
         self._parts = {expert: footprints.parts(expert) for expert in footprints}
         self._alone = not footprints.shared  # then an expert's bytes are its own, which is worth not counting
-        self._users: dict[str, int] = {}
+        self._users: dict[str, int] = {}  # by part; kept where parts are shared
         self._experts: dict[str, None] = {}
         self.capacity_bytes = capacity_bytes
         self.used_bytes = 0
@@ -150,18 +151,23 @@ class Occupancy:
 
     def missing(self, expert: str) -> tuple[str, ...]:
         """The parts of an expert that are not here."""
-        return tuple(part for part in self._parts[expert] if part not in self._users)
+        here = self._experts if self._alone else self._users
+        return tuple(part for part in self._parts[expert] if part not in here)
+
+    def all_in(self, experts: AbstractSet[str]) -> bool:
+        """Whether everybody who is here is among these."""
+        return self._experts.keys() <= experts
 
     def needs_bytes(self, expert: str) -> int:
         """What an expert would take beyond what is here already."""
         if self._alone:
-            return 0 if expert in self._users else self._own_bytes[expert]
+            return 0 if expert in self._experts else self._own_bytes[expert]
         return sum(self._own_bytes[part] for part in self._parts[expert] if part not in self._users)
 
     def frees_bytes(self, expert: str) -> int:
         """What would be free if this expert left: nothing of a base on which others here rest."""
         if self._alone:
-            return self._own_bytes[expert] if expert in self._users else 0
+            return self._own_bytes[expert] if expert in self._experts else 0
         return sum(self._own_bytes[part] for part in self._parts[expert] if self._users.get(part) == 1)
 
     def add(self, expert: str) -> None:
@@ -170,6 +176,8 @@ class Occupancy:
             return
         self.used_bytes += self.needs_bytes(expert)
         self._experts[expert] = None
+        if self._alone:
+            return
         for part in self._parts[expert]:
             self._users[part] = self._users.get(part, 0) + 1
 
@@ -177,6 +185,8 @@ class Occupancy:
         """It has left."""
         self.used_bytes -= self.frees_bytes(expert)
         del self._experts[expert]
+        if self._alone:
+            return
         for part in self._parts[expert]:
             self._users[part] -= 1
             if not self._users[part]:
