@@ -74,7 +74,7 @@ class Attempt:
     """
 
     expert: str
-    role: Literal["answer", "draft", "verdict", "categorize"]
+    role: Literal["answer", "draft", "score", "verdict", "categorize"]
     outcome: Literal["answered", "failed", "cancelled"]
     failure: Failure | None = None
     replica: str | None = None
@@ -189,13 +189,20 @@ class Consensus(_Value):
 
     scores: summed disagreement with the others, lower is nearer to the consensus (PAPERS: Speculative Verdict with
         an agreement matrix). unanimous: all drafts gave the same answer, so no verdict was needed.
-    measure: embedding (cosine of the texts), or answer (whether the short answers are the same).
+    measure: embedding (cosine of the texts), answer (whether the short answers are the same), or likelihood (how
+        likely the experts find each other's answers: there is no agreement of pairs then, but `nll`).
+    reason: why it is another measure than the configured one, or who could not judge; empty where nothing is to say.
+    nll: mean negative log-likelihood per token (natural) of each draft, in the order of `experts`, under each expert
+        that was asked to score; null where that failed. judges: those of them whose scores counted, which have no gap.
     support: where the answers voted, the summed weights behind each expert's; those who gave none are not in it.
     """
 
     measure: str
     experts: tuple[str, ...]
-    agreement: tuple[tuple[float, ...], ...]
+    reason: str = ""
+    agreement: tuple[tuple[float, ...], ...] = ()
+    nll: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    judges: tuple[str, ...] = ()
     scores: dict[str, float]
     support: dict[str, float] = Field(default_factory=dict)
     kept: tuple[str, ...]

@@ -14,7 +14,7 @@ from routers.embedding import Embedder, FloatArray
 from routers.embedding.engine import Engine
 from routers.embedding.load import load_embedder
 
-__all__ = ["Embedders"]
+__all__ = ["MOST_TEXTS", "Embedders"]
 
 MOST_TEXTS = 16
 """Texts of one call: the classifier waits for the call under way, and must not wait for several indexes' worth."""

@@ -24,6 +24,7 @@ from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
+from orchestrator.stages.likelihood import likelihood_of
 from orchestrator.trace import Trace
 from orchestrator.usage.journal import Journal
 from orchestrator.usage.recorder import Recorder
@@ -51,7 +52,8 @@ class Engine:
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""
-        states = {expert: self.registry.condition(expert) for expert in self.registry}
+        answering = [name for name in self.registry if self.registry.settings(name).unfit("answer") is None]
+        states = {expert: self.registry.condition(expert) for expert in answering}
         if any(condition.state == "up" for condition in states.values()):
             return True, ""
         return False, "; ".join(f"{expert}: {c.state} ({c.reason})" for expert, c in states.items())
@@ -102,11 +104,13 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
             generation=serving.label,
         )
         group.start_soon(categorizer.serve)
+        agreement = Agreement(embedders(config.embedder))
         pipeline = Pipeline(
             categorizer=categorizer,
             chooser=Chooser(config, serving.plans, registry),
             drafting=Drafting(registry),
-            agreement=Agreement(embedders(config.embedder)),
+            agreement=agreement,
+            likelihood=likelihood_of(config, registry, agreement),
             fusion=config.fusion,
             budget=config.budget,
         )

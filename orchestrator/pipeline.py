@@ -12,7 +12,7 @@ import anyio
 
 from orchestrator import clock
 from orchestrator.config.settings import Budget, Fusion
-from orchestrator.decision import Categorized, Chosen, DraftSeen, Explanation
+from orchestrator.decision import Categorized, Chosen, Consensus, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
 from orchestrator.query import query_of
 from orchestrator.serving import Serving
@@ -20,6 +20,7 @@ from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import Agreement, elected
 from orchestrator.stages.draft import Drafting
+from orchestrator.stages.likelihood import Likelihood
 from orchestrator.stages.verdict import relay, synthesize, voted
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft, Emit
@@ -39,6 +40,7 @@ class Pipeline:
         chooser: Chooser,
         drafting: Drafting,
         agreement: Agreement,
+        likelihood: Likelihood | None = None,
         fusion: Fusion,
         budget: Budget,
     ) -> None:
@@ -46,6 +48,7 @@ class Pipeline:
         self._chooser = chooser
         self._drafting = drafting
         self._agreement = agreement
+        self._likelihood = likelihood
         self._fusion = fusion
         self.budget = budget
 
@@ -132,7 +135,7 @@ class Pipeline:
             trace.consensus = elected(drafts, chosen.weights)
             best_first = list(trace.consensus.kept)
         else:
-            trace.consensus = await self._agreement.consensus(drafts, keep=self._fusion.keep)
+            trace.consensus = await self._measured(drafts, request, trace)
             best_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
         by_expert = {draft.expert: draft for draft in drafts}
         if not best_first:
@@ -141,6 +144,12 @@ class Pipeline:
         if chosen.weights:
             return await voted(kept, request, emit, trace=trace)
         return await synthesize(kept, request, emit, drafting=self._drafting, trace=trace)
+
+    async def _measured(self, drafts: Sequence[Draft], request: ChatRequest, trace: Trace) -> Consensus:
+        """The consensus by the configured measure."""
+        if self._likelihood is None:
+            return await self._agreement.consensus(drafts, keep=self._fusion.keep)
+        return await self._likelihood.consensus(drafts, request, trace, keep=self._fusion.keep)
 
 
 def _seen(draft: Draft) -> DraftSeen:

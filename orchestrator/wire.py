@@ -25,6 +25,7 @@ __all__ = [
     "emit_whole",
     "new_id",
     "read_completion",
+    "read_usage",
     "with_model",
 ]
 
@@ -173,7 +174,7 @@ def read_completion(body: Mapping[str, Any]) -> tuple[str, str, Usage]:
     try:
         choice = body["choices"][0]
         text = _said(choice["message"].get("content"))
-        return text, choice.get("finish_reason") or "stop", _read_usage(body.get("usage"))
+        return text, choice.get("finish_reason") or "stop", read_usage(body.get("usage"))
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         message = "not a chat.completion object"
         raise ValueError(message) from error
@@ -197,7 +198,7 @@ class Assembled:
         try:
             data = orjson.loads(chunk.raw)
             if usage := data.get("usage"):
-                self.usage = _read_usage(usage)
+                self.usage = read_usage(usage)
             for choice in data["choices"]:
                 if choice.get("index", 0) != 0:
                     continue
@@ -236,7 +237,8 @@ def _usage(usage: Usage) -> dict[str, int]:
     }
 
 
-def _read_usage(usage: Mapping[str, Any] | None) -> Usage:
+def read_usage(usage: Mapping[str, Any] | None) -> Usage:
+    """The tokens that a `usage` object counts; none where there is none."""
     if not usage:
         return Usage()
     return Usage(

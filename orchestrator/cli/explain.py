@@ -130,6 +130,8 @@ def _drafts(tree: Tree, drafts: tuple[DraftSeen, ...], consensus: Consensus | No
 def _consensus(tree: Tree, stage: Consensus) -> None:
     same = ", unanimous" if stage.unanimous else ""
     branch = tree.add(_head("consensus", f"by {stage.measure}{same}, {stage.took_ms:.1f} ms", style="cyan"))
+    if stage.reason:
+        branch.add(Text(stage.reason, style="yellow"))
     for expert, score in sorted(stage.scores.items(), key=lambda item: item[1]):
         fate = "kept" if expert in stage.kept else "dissent"
         votes = f", votes for its answer {stage.support[expert]:.2f}" if expert in stage.support else ""

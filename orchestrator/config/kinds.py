@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.settings import ExpertSettings, Seconds, Settings, Share
+from orchestrator.config.settings import ExpertSettings, Seconds, Settings, Share, Use
 
 __all__ = ["LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettings", "VllmSettings"]
 
@@ -70,6 +70,13 @@ class VllmSettings(ExpertSettings):
     api_key: SecretStr | None = Field(default=None, description="bearer token of the servers, as ${VARIABLE}")
     sleep: bool = Field(default=False, description="may be put to sleep when idle (servers in sleep mode)")
     system: str | None = Field(default=None, description="system prompt, used when the request has none")
+    runner: Literal["generate", "pooling"] = Field(
+        default="generate", description="what its servers run: generate answers chats, pooling answers /v1/embeddings"
+    )
+    score: bool = Field(
+        default=False,
+        description="may be asked how likely it finds others' drafts (vLLM's prompt log-probabilities; serve float32)",
+    )
     affinity: Literal["none", "session", "prefix"] = Field(
         default="none",
         description="requests that prefer the same server: those of one session (header x-session-id, or the body's "
@@ -100,6 +107,9 @@ class VllmSettings(ExpertSettings):
         if self.base is None and not (self.model and self.replicas):
             message = "a vllm expert needs model and replicas, or base and adapter"
             raise ValueError(message)
+        if self.score and self.runner == "pooling":
+            message = "score with runner: pooling: such servers compute no log-probabilities"
+            raise ValueError(message)
         if self.api_key is not None and any(urlsplit(url).username is not None for url in self.replicas):
             message = "give api_key or a user name in the addresses, not both: a request carries one of them"
             raise ValueError(message)
@@ -114,7 +124,17 @@ class VllmSettings(ExpertSettings):
             return super().objection(key, other)
         if not isinstance(other, VllmSettings):
             return f"is of kind {other.kind!r}; an adapter's base is of kind 'vllm'"
-        return None if other.base is None else "is itself an adapter; name its base instead"
+        if other.base is not None:
+            return "is itself an adapter; name its base instead"
+        return None if other.runner == self.runner else f"runs {other.runner!r}, this adapter {self.runner!r}"
+
+    @property
+    def embeds(self) -> bool:
+        return self.runner == "pooling"
+
+    def unfit(self, use: Use) -> str | None:
+        """A pooling server answers no chats at all."""
+        return "runs 'pooling'" if self.embeds else super().unfit(use)
 
 
 class LocalSettings(ExpertSettings):
@@ -151,6 +171,9 @@ class RetrieverSettings(ExpertSettings):
 
     def refers_to(self) -> dict[str, str]:
         return {} if self.reader is None else {"reader": self.reader}
+
+    def text_embedders(self) -> tuple[str, ...]:
+        return tuple(name for name in self.embedders if name != "bm25")
 
     def files(self) -> dict[str, Path]:
         return {"corpus": self.corpus}

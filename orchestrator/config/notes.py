@@ -15,10 +15,9 @@ __all__ = ["NOT_YET", "NotYet", "notes"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotYet:
-    """One such key: `*` in its path is any key. With `when`, that value alone; else any but null, false and empty."""
+    """One such key: `*` in its path is any key. Its value is any but null, false and empty."""
 
     path: tuple[str, ...]
-    when: str | None = None
     message: str
 
 
@@ -26,11 +25,6 @@ NOT_YET = (
     NotYet(path=("launch",), message="read and checked; 'orchestrator up' is not part of this version"),
     NotYet(path=("serve", "store"), message="decisions are kept in memory in this version"),
     NotYet(path=("experts", "*", "sleep"), message="residency is not part of this version"),
-    NotYet(
-        path=("fusion", "consensus"),
-        when="likelihood",
-        message="not part of this version: agreement is measured by embedding",
-    ),
 )
 
 
@@ -38,8 +32,7 @@ def notes(config: Config, root: Block) -> Iterator[Problem]:
     """A note for each such key that the file sets."""
     for entry in NOT_YET:
         for found in _matches(root, entry.path):
-            value = _value(config, found.path)
-            if (value == entry.when) if entry.when is not None else value:
+            if _value(config, found.path):
                 yield Problem(found.key or found.node.mark, found.path, entry.message)
 
 

@@ -64,6 +64,7 @@ def reference_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> It
     """Experts that other experts need: they exist, are of a kind that will do, and need nobody in a circle."""
     known = entries(root, "experts")
     yield from _verdict_problems(root, experts)
+    yield from _answer_problems(root, experts)
     references = {expert: settings.refers_to() for expert, settings in experts.items()}
     circular: set[tuple[str, str]] = set()
     for cycle in _cycles(references):
@@ -101,16 +102,24 @@ def classifier_problems(root: Block, routing: Routing, experts: Mapping[str, Exp
         called = shown(written(found.node) or expert)
         if expert not in known:
             yield _problem(found, f"unknown expert {called}{choices(expert, known)}")
-        elif expert in experts and not experts[expert].chats:
-            yield _problem(found, f"{called} is of kind {experts[expert].kind!r} and cannot chat")
+        elif expert in experts and (grounds := experts[expert].unfit("chat")) is not None:
+            yield _problem(found, f"{called} {grounds} and cannot chat")
 
 
 def _verdict_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
     for path, scalar in single_name(root, "fusion", "verdict"):
         settings = experts.get(scalar.text)
-        if settings is not None and not settings.chats:
-            message = f"{shown(scalar.written)} is of kind {settings.kind!r} and cannot write a verdict"
-            yield Problem(scalar.mark, path, message)
+        if settings is not None and (grounds := settings.unfit("chat")) is not None:
+            yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot write a verdict")
+
+
+def _answer_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
+    """Experts that queries would be sent to and that answer none."""
+    for block in (("fusion",), *(("categories", category) for category in entries(root, "categories"))):
+        for path, scalar in names(root, *block, "experts"):
+            settings = experts.get(scalar.text)
+            if settings is not None and (grounds := settings.unfit("answer")) is not None:
+                yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and answers no queries")
 
 
 def key_path(key: str) -> Path:

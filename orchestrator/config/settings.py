@@ -26,6 +26,7 @@ __all__ = [
     "Serve",
     "Settings",
     "Usage",
+    "Use",
 ]
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -34,6 +35,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Parameters = dict[str, JsonValue]
 PositiveInt = Annotated[int, Field(ge=1)]
+Use = Literal["chat", "answer"]
+"""What others want of an expert: text for a prompt of theirs, or answers to queries."""
 
 
 class Settings(BaseModel):
@@ -101,7 +104,21 @@ class ExpertSettings(Settings):
     def objection(self, key: str, other: ExpertSettings) -> str | None:
         """Why `other` cannot be what `key` refers to, as the rest of a sentence that begins with its id."""
         del key
-        return None if other.chats else f"is of kind {other.kind!r} and cannot chat"
+        grounds = other.unfit("chat")
+        return None if grounds is None else f"{grounds} and cannot chat"
+
+    def unfit(self, use: Use) -> str | None:
+        """What keeps it from that use, as the rest of a sentence that begins with its id; None where nothing does."""
+        return f"is of kind {self.kind!r}" if use == "chat" and not self.chats else None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it answers embeddings requests."""
+        return False
+
+    def text_embedders(self) -> tuple[str, ...]:
+        """The text embedders that it names."""
+        return ()
 
     def files(self) -> dict[str, Path]:
         """Files that must be there when the configuration is loaded, by the path of the key."""
@@ -195,7 +212,9 @@ class Fusion(Settings):
         default=None, description="drafts in the consensus; default: three fifths, rounded up"
     )
     consensus: Literal["embedding", "likelihood"] = Field(
-        default="embedding", description="how agreement between drafts is measured"
+        default="embedding",
+        description="how agreement between drafts is measured: embedding (cosine of the texts), or likelihood (how "
+        "likely those of the drafting experts that can score find each other's answers)",
     )
 
 
@@ -242,10 +261,24 @@ class Usage(Settings):
 
 
 class Launch(Settings):
-    """How `orchestrator up` starts the server of one vLLM expert."""
+    """How `orchestrator up` starts the servers of one vLLM expert on this machine: one for each of its replicas."""
 
-    gpus: tuple[int, ...] = Field(default=(), description="accelerator numbers the server may use")
+    model: str | None = Field(
+        default=None,
+        description="what to load, a folder or a hub id; default: the expert's model, which stays its name",
+    )
+    gpus: tuple[int, ...] = Field(
+        default=(), description="accelerator numbers the servers may use, shared out evenly among the replicas"
+    )
     args: tuple[str, ...] = Field(default=(), description="further arguments of `vllm serve`")
+    command: tuple[str, ...] = Field(
+        default=("vllm", "serve"), min_length=1, description="the program; another environment's vllm, for example"
+    )
+    env: dict[str, str] = Field(default_factory=dict, repr=False, description="environment variables for it")
+    start_timeout_s: Seconds = Field(default=900, description="seconds until /health must answer")
+    stop_timeout_s: Seconds = Field(default=30, description="seconds to end in once told to; then it is killed")
+    drain_s: float = Field(default=30, ge=0, description="seconds that requests under way get before it is told to end")
+    restarts: int = Field(default=5, ge=0, description="failures in a row after which a server is given up")
 
 
 def _no_switch(value: object) -> object:

@@ -1,8 +1,10 @@
 """Experts: everything a query can be sent to, behind one protocol. One sub-package a kind."""
 
 from orchestrator.experts.protocol import (
+    BatchScorer,
     Capabilities,
     Condition,
+    EmbeddingServer,
     Expert,
     HedgeCounts,
     ReplicaSeen,
@@ -16,8 +18,10 @@ from orchestrator.experts.protocol import (
 from orchestrator.experts.site import Site
 
 __all__ = [
+    "BatchScorer",
     "Capabilities",
     "Condition",
+    "EmbeddingServer",
     "Expert",
     "HedgeCounts",
     "ReplicaSeen",

@@ -1,18 +1,21 @@
 """The contract of an expert. A plugin author needs this module and `orchestrator.testing`, nothing else."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import anyio
 from anyio.abc import TaskStatus
 
-from orchestrator.types import ChatRequest, Draft, Emit, Passage
+from orchestrator.errors import ExpertError
+from orchestrator.types import ChatRequest, Draft, Emit, Passage, Usage
 
 __all__ = [
+    "BatchScorer",
     "BreakerState",
     "Capabilities",
     "Condition",
+    "EmbeddingServer",
     "Expert",
     "HedgeCounts",
     "ReplicaSeen",
@@ -34,6 +37,7 @@ class Capabilities:
 
     chat: writes what any prompt asks for, so that it can read passages, extract arguments or write a verdict.
     tools: takes the client's tool definitions. score: implements `Scorer`. retrieve: implements `Searcher`.
+    embed: implements `EmbeddingServer`.
     """
 
     chat: bool = True
@@ -42,6 +46,7 @@ class Capabilities:
     score: bool = False
     retrieve: bool = False
     vision: bool = False
+    embed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +149,14 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenLogprobs:
-    """Log-probability (natural, <= 0) of each token of a given answer under one expert."""
+    """Log-probability (natural, <= 0) of each token of a given answer under one expert.
+
+    usage: tokens that were read for it, the conversation's included.
+    """
 
     tokens: tuple[str, ...]
     logprobs: tuple[float, ...]
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def nll(self) -> float:
@@ -157,6 +166,35 @@ class TokenLogprobs:
 
 @runtime_checkable
 class Scorer(Protocol):
-    """An expert that can say how likely it finds a given answer."""
+    """An expert that can say how likely it finds a given answer.
+
+    `score` conditions the answer's tokens on the request's messages, rendered as for a draft, up to where the answer
+    would begin; no token that ends an answer counts. It raises `ExpertError` and nothing else, and never looks past
+    `request.deadline`.
+    """
 
     async def score(self, request: ChatRequest, answer: str) -> TokenLogprobs: ...
+
+
+@runtime_checkable
+class BatchScorer(Scorer, Protocol):
+    """A scorer that does several answers to one request for less than one by one.
+
+    `score_many` gives a result for each answer, in their order: one that could not be scored is the error that `score`
+    would have raised. What concerns all of them it raises.
+    """
+
+    async def score_many(
+        self, request: ChatRequest, answers: Sequence[str]
+    ) -> Sequence[TokenLogprobs | ExpertError]: ...
+
+
+@runtime_checkable
+class EmbeddingServer(Protocol):
+    """An expert that answers requests of OpenAI's embeddings API.
+
+    body: the client's, checked as far as `model` is concerned. deadline: on the clock of `anyio.current_time()`.
+    The answer is the whole body, whose `model` is the expert's id. It raises `ExpertError` and nothing else.
+    """
+
+    async def embeddings(self, raw: bytes, body: Mapping[str, Any], *, deadline: float) -> bytes: ...

@@ -11,6 +11,7 @@ import structlog
 from anyio import to_thread
 
 from orchestrator.background import Background
+from orchestrator.batching import TextEmbedder
 from orchestrator.config import Config
 from orchestrator.config.settings import ExpertSettings
 from orchestrator.errors import ExpertUnavailable
@@ -99,6 +100,10 @@ class Registry(Mapping[str, Expert]):
     def searchers(self) -> list[str]:
         """The experts that can be asked for passages."""
         return [name for name in self if self._settings[name].searches or isinstance(self._experts.get(name), Searcher)]
+
+    def embedder(self, name: str) -> TextEmbedder:
+        """A text embedder by its name in the configuration."""
+        return self._site.embedder(name)
 
     def built(self, expert_id: str) -> Expert | None:
         """An expert that has been built, None for one that has not (yet)."""

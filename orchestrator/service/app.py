@@ -19,9 +19,10 @@ from orchestrator.config import Config
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
 from orchestrator.service.chat import CHAT_PATH, ChatFirst
+from orchestrator.service.embeddings import EMBEDDINGS_PATH, embeddings
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.keys import KeyGuard
-from orchestrator.service.openapi import document_chat
+from orchestrator.service.openapi import document_plain_routes
 from orchestrator.service.requests_log import log_request
 from orchestrator.service.routes import router
 from orchestrator.service.telemetry import Meters, metrics
@@ -71,11 +72,12 @@ def _rest(
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours has what routing needs, and costs less
         routes=[
             Route(CHAT_PATH, _elsewhere, methods=["POST"]),
+            Route(EMBEDDINGS_PATH, embeddings, methods=["POST"]),
             Route("/metrics", metrics, methods=["GET"]),
         ],
     )
     app.include_router(router)
-    document_chat(app)
+    document_plain_routes(app)
     app.add_exception_handler(OrchestratorError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)

@@ -18,6 +18,7 @@ __all__ = [
     "integer",
     "json_body",
     "read_json",
+    "read_object",
     "switch",
     "take_cost_quality",
 ]
@@ -31,7 +32,12 @@ async def json_body(request: Request, *, limit: int) -> dict[str, Any]:
 
 
 async def read_json(scope: Scope, receive: Receive, *, limit: int) -> dict[str, Any]:
-    """The JSON object in the body; it is read no further than `limit` bytes.
+    """The JSON object in the body; see `read_object`."""
+    return (await read_object(scope, receive, limit=limit))[1]
+
+
+async def read_object(scope: Scope, receive: Receive, *, limit: int) -> tuple[bytes, dict[str, Any]]:
+    """The body and the JSON object in it; it is read no further than `limit` bytes.
 
     Raises:
         WrongMediaType: it is declared as something else.
@@ -59,7 +65,7 @@ async def read_json(scope: Scope, receive: Receive, *, limit: int) -> dict[str, 
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise InvalidRequest(f"The body must be a JSON object, not {_kind(body)}.")
-    return body
+    return raw, body
 
 
 def _media(scope: Scope) -> str:

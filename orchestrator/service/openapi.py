@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from orchestrator.service.headers import PREFIX
 
-__all__ = ["FEEDBACK_BODY", "ROUTE_BODY", "SEARCH_BODY", "document_chat"]
+__all__ = ["FEEDBACK_BODY", "ROUTE_BODY", "SEARCH_BODY", "document_plain_routes"]
 
 _MESSAGES = {
     "type": "array",
@@ -43,6 +43,8 @@ _ERROR = {
         }
     },
 }
+
+_ERROR_ANSWER = {"description": "OpenAI's error object", "content": {"application/json": {"schema": _ERROR}}}
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -122,22 +124,51 @@ _CHAT = {
                 "description": "A chat.completion, or with `stream` chat.completion.chunk events and [DONE]",
                 "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
             },
-            "default": {
-                "description": "OpenAI's error object",
-                "content": {"application/json": {"schema": _ERROR}},
-            },
+            "default": _ERROR_ANSWER,
         },
     }
 }
+_TEXTS = {"type": "string", "minLength": 1}
+_EMBEDDINGS = {
+    "post": {
+        "summary": "Embeddings",
+        "description": (
+            "OpenAI's embeddings: passed on to an expert whose servers run `pooling`, or answered by a text embedder "
+            "that the configuration names (`minilm`), which takes texts alone, at most 2048, always gives vectors of "
+            "its own length, and counts no tokens. GET /v1/models lists both."
+        ),
+        **_body(
+            {
+                "type": "object",
+                "required": ["model", "input"],
+                "properties": {
+                    "model": {"type": "string", "description": "an expert that embeds, or a text embedder"},
+                    "input": {"anyOf": [_TEXTS, {"type": "array", "minItems": 1}]},
+                    "encoding_format": {"enum": ["float", "base64"], "default": "float"},
+                    "dimensions": {"type": ["integer", "null"], "description": "for experts alone"},
+                },
+                "additionalProperties": True,
+            }
+        ),
+        "responses": {
+            "200": {
+                "description": "A list of embedding objects, one for each text",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            },
+            "default": _ERROR_ANSWER,
+        },
+    }
+}
+_PLAIN = {"/v1/chat/completions": _CHAT, "/v1/embeddings": _EMBEDDINGS}
 
 
-def document_chat(app: FastAPI) -> None:
-    """Add the hot path, a plain Starlette route, to the document that FastAPI makes."""
+def document_plain_routes(app: FastAPI) -> None:
+    """Add those that are plain Starlette routes to the document that FastAPI makes."""
     made = app.openapi
 
-    def with_chat() -> dict[str, Any]:
+    def with_plain_routes() -> dict[str, Any]:
         document = made()
-        document["paths"] = {"/v1/chat/completions": _CHAT} | document["paths"]
+        document["paths"] = _PLAIN | document["paths"]
         return document
 
-    app.openapi = with_chat  # type: ignore[method-assign]
+    app.openapi = with_plain_routes  # type: ignore[method-assign]

@@ -18,6 +18,7 @@ from orchestrator.experts import HedgeCounts, ReplicaSeen, Searcher, State
 from orchestrator.fleet.registry import Registry
 from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
+from orchestrator.service.embeddings import embedding_models
 from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
 from orchestrator.types import Passage
@@ -41,7 +42,7 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
-    """OpenAI's list of models: the aliases first, then every expert."""
+    """OpenAI's list of models: the aliases first, then every expert, then what only embeds."""
 
     object: Literal["list"] = "list"
     data: list[Model]
@@ -106,12 +107,15 @@ def _engine(http: Request) -> Engine:
 
 @router.get("/v1/models")
 async def models(http: Request) -> Models:
-    """Every name that `model` takes: `auto`, `fuse` and the experts."""
+    """Every name that `model` takes: `auto`, `fuse` and the experts; for embeddings the text embedders too."""
     engine = _engine(http)
     aliases = {"auto": "routes to the right expert", "fuse": "drafts by several experts, then a verdict"}
     shown = [Model(id=name, description=aliases[name]) for name in ALIASES]
     settings = engine.registry.settings
-    return Models(data=shown + [Model(id=name, description=settings(name).description) for name in engine.registry])
+    experts = [Model(id=name, description=settings(name).description) for name in engine.registry]
+    inside = embedding_models(engine)
+    only_embed = [Model(id=name, description=inside[name]) for name in inside if name not in engine.registry]
+    return Models(data=[*shown, *experts, *only_embed])
 
 
 @router.get("/v1/models/{model}")

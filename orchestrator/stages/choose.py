@@ -139,7 +139,7 @@ class Chooser:
             return self._config.fusion.verdict
         planned = [plans.planned(name).plan for name in (category, self._config.general)]
         candidates = [expert for plan in planned for expert in plan.experts]
-        return next((expert for expert in candidates if self._registry.settings(expert).chats), None)
+        return next((expert for expert in candidates if self._registry.settings(expert).unfit("chat") is None), None)
 
     def _usable(self, experts: Sequence[str], request: ChatRequest) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
         """The experts in the order to try: refused ones out, those that are down last (they may be back)."""

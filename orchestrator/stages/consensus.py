@@ -5,7 +5,7 @@ replayed the records (`routers.fusion`), and those who gave the winning answer a
 
 The algebra is pure; only `Agreement` embeds texts. Source: Speculative Verdict (arXiv 2510.20812) in the form for
 experts that cannot score likelihoods (PAPERS.md 1.3): d_j(y_i) = 1 - agree_j(y_i), d_j(y_j) = 0,
-s(y_i) = sum over j != i of d_j(y_i), lower is nearer.
+s(y_i) = sum over j != i of d_j(y_i), lower is nearer. For those that can, see `orchestrator.stages.likelihood`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,17 @@ from routers.embedding import FloatArray
 from routers.fusion import ballots_of, speakers, support
 from routers.fusion.extraction import short_answer
 
-__all__ = ["Agreement", "default_keep", "disagreement", "elected", "nearest", "summed"]
+__all__ = [
+    "Agreement",
+    "default_keep",
+    "disagreement",
+    "elected",
+    "is_unanimous",
+    "nearest",
+    "number_kept",
+    "summed",
+    "with_text",
+]
 
 TIE = 1e-12
 """Scores this close at the cut are equal; which of them stays is drawn by the seed (as in the paper's code)."""
@@ -33,6 +43,21 @@ TIE = 1e-12
 def default_keep(drafts: int) -> int:
     """Three fifths, rounded up: the paper keeps 3 of 5."""
     return math.ceil(drafts * 3 / 5)
+
+
+def number_kept(drafts: int, keep: int | None) -> int:
+    """How many of so many drafts stay, `keep` of them or by default."""
+    return min(drafts, keep or default_keep(drafts))
+
+
+def with_text(drafts: Sequence[Draft]) -> list[Draft]:
+    """Those that say something: the others cannot be compared."""
+    return [draft for draft in drafts if draft.text.strip()]
+
+
+def is_unanimous(drafts: Sequence[Draft]) -> bool:
+    """Whether several drafts are the same but for case and blanks."""
+    return len(drafts) > 1 and len({" ".join(draft.text.split()).casefold() for draft in drafts}) == 1
 
 
 def summed(distance: FloatArray) -> FloatArray:
@@ -64,9 +89,7 @@ def elected(drafts: Sequence[Draft], weights: Mapping[str, float]) -> Consensus:
     gave a short answer, the first one with a text speaks for itself.
     """
     watch = Stopwatch()
-    voting = sorted(
-        (draft for draft in drafts if draft.text.strip()), key=lambda draft: list(weights).index(draft.expert)
-    )
+    voting = sorted(with_text(drafts), key=lambda draft: list(weights).index(draft.expert))
     experts = [draft.expert for draft in voting]
     each = np.array([weights[expert] for expert in experts])
     ballots = ballots_of([[short_answer(draft.text) for draft in voting]])
@@ -101,11 +124,11 @@ class Agreement:
     async def consensus(self, drafts: Sequence[Draft], *, keep: int | None) -> Consensus:
         """Keep `keep` of the drafts that have text (default: three fifths); drafts without any are dissent."""
         watch = Stopwatch()
-        spoken = [draft for draft in drafts if draft.text.strip()]
-        unanimous = len({" ".join(draft.text.split()).casefold() for draft in spoken}) == 1 and len(spoken) > 1
+        spoken = with_text(drafts)
+        unanimous = is_unanimous(spoken)
         matrix = await self._matrix([draft.text for draft in spoken])
         scores = [float(score) for score in disagreement(matrix)]
-        chosen = nearest(scores, len(spoken) if unanimous else min(len(spoken), keep or default_keep(len(spoken))))
+        chosen = nearest(scores, len(spoken) if unanimous else number_kept(len(spoken), keep))
         kept = tuple(spoken[i].expert for i in chosen)
         return Consensus(
             measure=self.measure,

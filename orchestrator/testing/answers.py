@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "usage_of"]
 
 _CREATED = 1_700_000_000
 
@@ -23,16 +23,19 @@ class Answer:
     tool_calls: whole OpenAI tool calls; their arguments are streamed in two halves.
     alternatives: for the first pieces, the log-probabilities of what could have stood in their place, themselves
         included.
+    input_tokens: of the prompt, as the usage tells it; None: as many as the server counts.
     extra: further fields of the completion and of every chunk.
+    request_id: the `id` of the completion and of every chunk.
     """
 
     pieces: tuple[str, ...] = ("Paris", " is it: caf\u00e9, \U0001f5fc", ".")
     reasoning: tuple[str, ...] = ()
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     finish_reason: str = "stop"
-    input_tokens: int = 7
+    input_tokens: int | None = 7
     alternatives: tuple[Mapping[str, float], ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str = "chatcmpl-fake"
 
     @property
     def text(self) -> str:
@@ -86,15 +89,36 @@ class Answer:
         yield {}, self.finish_reason
 
     def _head(self, kind: str, model: str) -> dict[str, Any]:
-        return {"id": "chatcmpl-fake", "object": kind, "created": _CREATED, "model": model, **self.extra}
+        return {"id": self.request_id, "object": kind, "created": _CREATED, "model": model, **self.extra}
+
+    @property
+    def output_tokens(self) -> int:
+        """One for each piece of text and of reasoning, and for each tool call."""
+        return len(self.reasoning) + len(self.pieces) + len(self.tool_calls)
+
+    def limited(self, most: int | None) -> Answer:
+        """The answer as it is when it may have so many tokens at most."""
+        if most is None or self.output_tokens <= most:
+            return self
+        reasoning, pieces = self.reasoning[:most], self.pieces[: max(0, most - len(self.reasoning))]
+        return replace(self, reasoning=reasoning, pieces=pieces, tool_calls=(), finish_reason="length")
+
+    def closing(self, model: str, finish_reason: str) -> bytes:
+        """The data of an event that ends the answer before its time."""
+        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": finish_reason}
+        return _json({**self._head("chat.completion.chunk", model), "choices": [choice]})
 
     def _usage(self) -> dict[str, int]:
-        output = len(self.reasoning) + len(self.pieces) + len(self.tool_calls)
-        return {
-            "prompt_tokens": self.input_tokens,
-            "completion_tokens": output,
-            "total_tokens": self.input_tokens + output,
-        }
+        return usage_of(self.input_tokens or 0, self.output_tokens)
+
+
+def usage_of(input_tokens: int, output_tokens: int) -> dict[str, int]:
+    """The usage as OpenAI writes it."""
+    return {
+        "prompt_tokens": input_tokens,
+        "completion_tokens": output_tokens,
+        "total_tokens": input_tokens + output_tokens,
+    }
 
 
 def _logprobs(tokens: Sequence[str], alternatives: Sequence[Mapping[str, float]] = ()) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from orchestrator.errors import ExpertError, ExpertRejected, ExpertTimeout
-from orchestrator.experts.protocol import Capabilities
+from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout
+from orchestrator.experts.protocol import Capabilities, TokenLogprobs
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage, Usage
 from orchestrator.wire import Assembled, ChunkWriter
 
@@ -71,13 +71,22 @@ class ScriptedExpert:
 
     An `ExpertError` in the script is raised instead. `requests` are those it was asked, `asked` is set at the first;
     `running` counts those under way and `cancelled` those that their callers left.
+
+    nll: what makes it a scorer: the mean negative log-likelihood per token that it gives each answer, an error that it
+    raises instead, or an event for which it waits for ever so long. It takes words for tokens, all equally likely.
     """
 
     def __init__(
-        self, expert_id: str, *script: Reply | ExpertError | str, capabilities: Capabilities | None = None
+        self,
+        expert_id: str,
+        *script: Reply | ExpertError | str,
+        capabilities: Capabilities | None = None,
+        nll: Mapping[str, float | ExpertError | anyio.Event] | None = None,
     ) -> None:
         self.id = expert_id
-        self.capabilities = capabilities or Capabilities(tools=True)
+        self.capabilities = capabilities or Capabilities(tools=True, score=nll is not None)
+        self.scored: list[str] = []
+        self._nll = nll or {}
         self.requests: list[ChatRequest] = []
         self.asked = anyio.Event()
         self.running = 0
@@ -101,6 +110,22 @@ class ScriptedExpert:
                 structured=reply.structured,
             )
         raise ExpertTimeout(self.id, "the script did not go on before the deadline")
+
+    async def score(self, request: ChatRequest, answer: str) -> TokenLogprobs:
+        await anyio.lowlevel.checkpoint()
+        self.scored.append(answer)
+        nll = self._nll.get(answer)
+        if isinstance(nll, ExpertError):
+            raise nll
+        if isinstance(nll, anyio.Event):
+            with anyio.move_on_at(request.deadline):
+                await nll.wait()
+            raise ExpertTimeout(self.id, "the event was not set, or the deadline came before")
+        if nll is None:
+            raise ExpertFailed(self.id, f"the script has no likelihood of {answer!r}")
+        tokens = tuple(answer.split())
+        usage = Usage(input_tokens=len(tokens) + 1, output_tokens=1)
+        return TokenLogprobs(tokens=tokens, logprobs=(-nll,) * len(tokens), usage=usage)
 
     def _next(self, request: ChatRequest) -> Reply:
         entry = self._script[min(len(self.requests), len(self._script) - 1)]

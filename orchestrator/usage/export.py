@@ -107,7 +107,7 @@ def _outcome(line: DecisionLine, scores: Mapping[str, float], told: str | None, 
         "outcomes": {
             expert: {
                 "score": score,
-                "cost_usd": sum(call.cost_usd for call in line.calls if call.expert == expert),
+                "cost_usd": sum(call.cost_usd for call in line.calls if call.expert == expert and call.role != "score"),
             }
             for expert, score in scores.items()
         },

@@ -39,7 +39,7 @@ class Call(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     expert: str
-    role: Literal["answer", "draft", "verdict"]
+    role: Literal["answer", "draft", "score", "verdict"]
     outcome: Literal["answered", "failed", "cancelled"]
     cost_usd: float = 0.0
 

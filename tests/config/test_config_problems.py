@@ -5,13 +5,14 @@ from itertools import product
 import pytest
 
 from orchestrator.config.kinds import VllmSettings
+from orchestrator.config.problems import choices
 from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
 TOP_KEYS = (
     "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, usage, version"
 )
-VLLM_KEYS = "(known: " + ", ".join(sorted(VllmSettings.model_fields))
+VLLM_KEYS = choices("", VllmSettings.model_fields).strip(" )")
 KINDS = "(known: local, mcp, retriever, vllm"
 
 BROKEN = [
@@ -460,6 +461,28 @@ fusion: {max_drafts: 1}
             "13:28: experts.pile.base: 'fine' is itself an adapter; name its base instead",
         ],
         id="references to the wrong kind",
+    ),
+    pytest.param(
+        MINIMAL.replace("experts: [coder]}", "experts: [coder, vectors]}", 1)
+        + """\
+  vectors: {kind: vllm, model: v, replicas: [http://127.0.0.1:8001], runner: pooling}
+  docs: {kind: retriever, corpus: handbook.jsonl, reader: vectors}
+  lora: {kind: vllm, base: vectors, adapter: a}
+fusion: {verdict: vectors, experts: [coder, vectors]}
+""",
+        [
+            "3:75: categories.code.experts[1]: 'vectors' runs 'pooling' and answers no queries",
+            "9:59: experts.docs.reader: 'vectors' runs 'pooling' and cannot chat",
+            "10:28: experts.lora.base: 'vectors' runs 'pooling', this adapter 'generate'",
+            "11:19: fusion.verdict: 'vectors' runs 'pooling' and cannot write a verdict",
+            "11:45: fusion.experts[1]: 'vectors' runs 'pooling' and answers no queries",
+        ],
+        id="embedding expert where one that chats is due",
+    ),
+    pytest.param(
+        changed("model: m,", "model: m, runner: pooling, score: true,"),
+        ["7:10: experts.coder: score with runner: pooling: such servers compute no log-probabilities"],
+        id="scores of a pooling server",
     ),
     pytest.param(
         MINIMAL

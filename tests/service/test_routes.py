@@ -47,14 +47,14 @@ class Shelf(ScriptedExpert):
         ]
 
 
-async def test_models_lists_the_aliases_and_every_expert() -> None:
+async def test_models_lists_the_aliases_every_expert_and_what_only_embeds() -> None:
     """What `model` takes, in OpenAI's form; one of them by its name."""
     async with served(ScriptedExpert("solver"), ScriptedExpert("writer"), categories=CATEGORIES) as client:
         listed = (await client.get("/v1/models")).json()
         one = await client.get("/v1/models/fuse")
         none = await client.get("/v1/models/gpt-9")
     assert listed["object"] == "list"
-    assert [model["id"] for model in listed["data"]] == ["auto", "fuse", "solver", "writer"]
+    assert [model["id"] for model in listed["data"]] == ["auto", "fuse", "solver", "writer", "minilm"]
     assert one.json()["object"] == "model"
     assert (none.status_code, none.json()["error"]["code"]) == (404, "model_not_found")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
@@ -11,11 +11,12 @@ import anyio
 from anyio.abc import TaskStatus
 
 from orchestrator.config.kinds import LocalSettings
-from orchestrator.errors import ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts.local.conversation import conversation
-from orchestrator.experts.local.generation import Generation, Sampler, Scoring
+from orchestrator.experts.local.generation import Generation, Sampler
 from orchestrator.experts.local.model import LoadedModel
 from orchestrator.experts.local.options import BadRequest, Options
+from orchestrator.experts.local.scoring import Scoring
 from orchestrator.experts.local.shared import SharedModel
 from orchestrator.experts.local.speech import Speech
 from orchestrator.experts.local.weights import source_of
@@ -71,15 +72,30 @@ class LocalExpert:
         Raises:
             ExpertError: as `draft` does.
         """
+        result = (await self.score_many(request, [answer]))[0]
+        if isinstance(result, ExpertError):
+            raise result
+        return result
+
+    async def score_many(self, request: ChatRequest, answers: Sequence[str]) -> list[TokenLogprobs | ExpertError]:
+        """The same of several answers; the prompt, rendered as for a draft, is read once for all of them.
+
+        Raises:
+            ExpertError: for what concerns them all.
+        """
         with anyio.move_on_after(request.left_s):
             model, prompt = await self._prompt(request)
-            tokens = await self._work(partial(model.tokens, answer))
-            self._check_room(model, prompt=len(prompt), answer=len(tokens))
-            scoring = Scoring(model, prompt, tokens)
+            split = [await self._work(partial(model.tokens, answer)) for answer in answers]
+            fits = [len(prompt) + len(tokens) <= model.context for tokens in split]
+            scoring = Scoring(model, prompt, [tokens for tokens, fit in zip(split, fits, strict=True) if fit])
             async with self._shared.turn():
                 while not scoring.over:
                     await self._work(scoring.step)
-            return scoring.result
+            scored = iter(scoring.results)
+            return [
+                next(scored) if fit else self._too_long(model, prompt=len(prompt), answer=len(tokens))
+                for tokens, fit in zip(split, fits, strict=True)
+            ]
         raise ExpertTimeout(self.id, "no score before the deadline")
 
     async def _prompt(self, request: ChatRequest) -> tuple[LoadedModel, list[int]]:
@@ -90,7 +106,8 @@ class LocalExpert:
         if model is None:
             raise ExpertUnavailable(self.id, self.condition.reason)
         prompt = await self._work(partial(model.prompt, messages))
-        self._check_room(model, prompt=len(prompt), answer=1)
+        if len(prompt) + 1 > model.context:
+            raise self._too_long(model, prompt=len(prompt), answer=1)
         return model, prompt
 
     def _generation(self, model: LoadedModel, prompt: list[int], options: Options) -> Generation:
@@ -105,11 +122,10 @@ class LocalExpert:
             stops=options.stops,
         )
 
-    def _check_room(self, model: LoadedModel, *, prompt: int, answer: int) -> None:
-        """Reject what does not fit; lengths in tokens."""
-        if prompt + answer > model.context:
-            lengths = f"the prompt has {prompt} tokens and the answer at least {answer}"
-            raise ExpertRejected(self.id, f"messages: {lengths}; the model takes {model.context} together")
+    def _too_long(self, model: LoadedModel, *, prompt: int, answer: int) -> ExpertRejected:
+        """What is said of a request that does not fit; lengths in tokens."""
+        lengths = f"the prompt has {prompt} tokens and the answer at least {answer}"
+        return ExpertRejected(self.id, f"messages: {lengths}; the model takes {model.context} together")
 
     async def _work(self, step: Callable[[], T]) -> T:
         with self._refusing():

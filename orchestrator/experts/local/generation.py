@@ -1,4 +1,4 @@
-"""One answer in the making, and one answer being scored, each in steps of bounded length that a thread runs."""
+"""One answer in the making, in steps of bounded length that a thread runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import torch
 
 from orchestrator.experts.local.model import PIECE_TOKENS, LoadedModel
 from orchestrator.experts.local.text import AnswerText
-from orchestrator.experts.protocol import TokenLogprobs
 from orchestrator.types import Usage
 
-__all__ = ["Generation", "Sampler", "Scoring"]
+__all__ = ["Generation", "Sampler"]
 
 _GREEDY_BELOW = 1e-4
 """Temperature from which on something is left to chance; dividing by one near 0 makes NaN of float32 logits."""
@@ -107,37 +106,3 @@ class Generation:
         if self._text.stopped:
             self.finish_reason = "stop"
         return text
-
-
-class Scoring:
-    """Reads a prompt and a given answer, and notes how likely each token of the answer was."""
-
-    def __init__(self, model: LoadedModel, prompt: Sequence[int], answer: Sequence[int]) -> None:
-        self._model = model
-        self._cache = model.new_cache()
-        self._unread = [*prompt, *answer[:-1]]
-        self._answer = list(answer)
-        self._logprobs: list[float] = []
-
-    @property
-    def over(self) -> bool:
-        """Whether every token has its log-probability."""
-        return len(self._logprobs) == len(self._answer)
-
-    def step(self) -> None:
-        """Read one piece."""
-        piece, self._unread = self._unread[:PIECE_TOKENS], self._unread[PIECE_TOKENS:]
-        # Logits after a token are those of the next: of the answer's tokens, so many stand after what this piece ends.
-        known = len(self._answer) - len(self._unread)
-        keep = max(0, min(len(piece), known - len(self._logprobs)))
-        logits = self._model.read(piece, self._cache, keep=max(1, keep))
-        if keep:
-            targets = torch.tensor(self._answer[len(self._logprobs) : len(self._logprobs) + keep])
-            logprobs = torch.log_softmax(logits[-keep:], dim=-1).gather(1, targets[:, None])[:, 0]
-            self._logprobs.extend(logprobs.tolist())
-
-    @property
-    def result(self) -> TokenLogprobs:
-        """The answer's tokens as text, and their log-probabilities."""
-        tokens = tuple(self._model.text([token]) for token in self._answer)
-        return TokenLogprobs(tokens=tokens, logprobs=tuple(self._logprobs))

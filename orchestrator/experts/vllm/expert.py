@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -13,11 +13,12 @@ from anyio.abc import TaskStatus
 
 from orchestrator import clock
 from orchestrator.config.kinds import VllmSettings
-from orchestrator.errors import ExpertRejected, ExpertUnavailable
-from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, ReplicaSeen
+from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertUnavailable
+from orchestrator.experts.protocol import Capabilities, Condition, HedgeCounts, ReplicaSeen, TokenLogprobs
 from orchestrator.experts.site import Site
 from orchestrator.experts.vllm.affinity import affinity_key
 from orchestrator.experts.vllm.client import Pool, Target, ask
+from orchestrator.experts.vllm.embedding import embeddings_request, named_embeddings
 from orchestrator.experts.vllm.failover import Failover
 from orchestrator.experts.vllm.faults import Faults
 from orchestrator.experts.vllm.health import watch
@@ -25,10 +26,12 @@ from orchestrator.experts.vllm.hedge import Hedging
 from orchestrator.experts.vllm.relay import Relay
 from orchestrator.experts.vllm.replica import Replica
 from orchestrator.experts.vllm.replicas import Replicas
-from orchestrator.types import ChatRequest, Draft, Emit
+from orchestrator.experts.vllm.scoring import SIDE_BY_SIDE, PromptScorer
+from orchestrator.types import ChatRequest, Chunk, Draft, Emit
 
 __all__ = ["VllmExpert"]
 
+_CHAT = "/v1/chat/completions"
 _SYSTEM_ROLES = ("system", "developer")
 _SILENT_SHARE = 0.5
 """Of the time-out to the first token: a stream that was silent for longer when somebody cancelled it is its server's
@@ -39,20 +42,24 @@ class VllmExpert:
     """An expert on one or several servers; an adapter uses its base's servers, API key, timeouts, affinity and hedging.
 
     What a server cannot do (tools without a parser, images for a text model) it refuses itself, in its own words;
-    we cannot know, so `capabilities` claims both.
+    we cannot know, so `capabilities` claims both. Servers of the runner pooling answer embeddings requests alone.
     """
 
-    capabilities = Capabilities(tools=True, vision=True)
     probe_interval_s: ClassVar[float] = 5.0
 
     def __init__(self, expert_id: str, settings: VllmSettings, site: Site) -> None:
         self.id = expert_id
         self.settings = settings
+        self.capabilities = (
+            Capabilities(tools=True, vision=True, score=settings.score)
+            if settings.runner == "generate"
+            else Capabilities(chat=False, stream=False, embed=True)
+        )
         self.replicas = Replicas(settings.replicas)
         self.hedging = None if settings.hedge is None else Hedging(settings.hedge)
         self._site = site
         self._pool = site.share(("vllm", "pool"), Pool)
-        self._targets: dict[Replica, Target] = {}
+        self._targets: dict[tuple[Replica, str], Target] = {}
 
     @property
     def condition(self) -> Condition:
@@ -85,11 +92,46 @@ class VllmExpert:
             )
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
+        if not self.capabilities.chat:
+            raise ExpertRejected(self.id, "its servers only embed (runner: pooling); POST /v1/embeddings")
         self._pool.hold()
         try:
             return await self._from_any(request, emit, started=clock.now())
         finally:
             self._pool.release()
+
+    async def score(self, request: ChatRequest, answer: str) -> TokenLogprobs:
+        """How likely the model finds this answer to the request's messages; see `PromptScorer`.
+
+        Raises:
+            ExpertError: as `draft` does.
+        """
+        result = (await self.score_many(request, [answer]))[0]
+        if isinstance(result, ExpertError):
+            raise result
+        return result
+
+    async def score_many(self, request: ChatRequest, answers: Sequence[str]) -> list[TokenLogprobs | ExpertError]:
+        """The same of several answers, side by side; not more at once than the expert takes calls at all.
+
+        Raises:
+            ExpertError: for what concerns them all.
+        """
+        at_once = min(SIDE_BY_SIDE, self.settings.max_concurrency or SIDE_BY_SIDE)
+        post = partial(self._post_json, deadline=request.deadline)
+        with self._pool.held():
+            scorer = PromptScorer(self.id, self._model, post, at_once=at_once)
+            return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
+
+    async def embeddings(self, raw: bytes, body: Mapping[str, Any], *, deadline: float) -> bytes:
+        """The servers' answer to an embeddings request, passed on as it came but for the names of the model.
+
+        Raises:
+            ExpertError: as `draft` does.
+        """
+        sent = embeddings_request(raw, body, model=self._model)
+        with self._pool.held():
+            return named_embeddings(await self._post("/v1/embeddings", sent, deadline=deadline), self.id)
 
     def home(self) -> VllmExpert:
         """The expert whose servers hold this one: itself, or an adapter's base."""
@@ -116,22 +158,41 @@ class VllmExpert:
 
     async def _from_one(self, request: ChatRequest, body: bytes, started: float, replica: Replica, emit: Emit) -> Draft:
         """The draft of one server. What must hold of it first is to be seen to here: an error is one of this server."""
-        target = self._target(replica)
+        target = self._target(replica, _CHAT)
         async with ask(self._pool, target, body, deadline=request.deadline) as answer:
             relay = Relay(self.id, answer, faults=target.faults, replica=replica.shown, started=started)
             return await relay.streamed(emit) if request.stream else await relay.whole()
 
-    def _target(self, replica: Replica) -> Target:
-        target = self._targets.get(replica)
+    async def _post(self, path: str, body: bytes, *, deadline: float) -> bytes:
+        """The whole answer of the first server that gives one, to what is no chat request."""
+        failover = Failover(self.id, self.home().replicas, partial(self._posted, path, body, deadline))
+        return await failover.draft(_nothing)
+
+    async def _posted(self, path: str, body: bytes, deadline: float, replica: Replica, _: Emit) -> bytes:
+        async with ask(self._pool, self._target(replica, path), body, deadline=deadline) as answer:
+            return await answer.whole()
+
+    async def _post_json(self, path: str, body: Mapping[str, Any], *, deadline: float) -> dict[str, Any]:
+        raw = await self._post(path, self._json(body), deadline=deadline)
+        try:
+            answer = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise ExpertFailed(self.id, f"{path} answers no JSON: {error}") from error
+        if not isinstance(answer, dict):
+            raise ExpertFailed(self.id, f"{path} answers no JSON object")
+        return answer
+
+    def _target(self, replica: Replica, path: str) -> Target:
+        target = self._targets.get((replica, path))
         if target is None:
-            target = self._targets[replica] = self._new_target(replica)
+            target = self._targets[replica, path] = self._new_target(replica, path)
         return target
 
-    def _new_target(self, replica: Replica) -> Target:
+    def _new_target(self, replica: Replica, path: str) -> Target:
         home = self.home().settings
         key = home.api_key
         return Target(
-            url=f"{replica.url}/v1/chat/completions",
+            url=replica.url + path,
             headers={} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"},
             connect_timeout_s=home.connect_timeout_s,
             first_token_timeout_s=home.first_token_timeout_s,
@@ -139,18 +200,36 @@ class VllmExpert:
             faults=Faults(self.id, replica.shown, key),
         )
 
+    @property
+    def _model(self) -> str:
+        """The servers' name of the model."""
+        return self.settings.adapter or self.settings.model or ""
+
     def _body(self, request: ChatRequest) -> bytes:
         """The client's body, with the servers' name of this model, and our system prompt where it has none."""
-        body: dict[str, Any] = {**request.body, "model": self.settings.adapter or self.settings.model}
-        if self.settings.system is not None and not _has_system(body.get("messages")):
-            body["messages"] = [{"role": "system", "content": self.settings.system}, *body["messages"]]
+        body: dict[str, Any] = {**request.body, "model": self._model}
+        if self.settings.system is not None:
+            body["messages"] = self._messages(body)
+        return self._json(body)
+
+    def _messages(self, body: Mapping[str, Any]) -> Any:
+        messages: Any = body.get("messages")
+        if self.settings.system is None or _has_system(messages):
+            return messages
+        return [{"role": "system", "content": self.settings.system}, *messages]
+
+    def _json(self, body: Mapping[str, Any]) -> bytes:
         try:
             return orjson.dumps(body)
         except TypeError as error:
             raise ExpertRejected(self.id, f"the request is no JSON: {error}") from error
 
 
-def _has_system(messages: object) -> bool:
+async def _nothing(_: Chunk) -> None:
+    """An `emit` for what emits nothing."""
+
+
+def _has_system(messages: Any) -> bool:
     """Whether a system prompt is there already; true for what are no messages, which the server will refuse."""
     if not isinstance(messages, list):
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Generic, TypeVar
 
 from orchestrator import clock
 from orchestrator.errors import (
@@ -25,10 +26,11 @@ from orchestrator.experts.vllm.hedge import Hedging
 from orchestrator.experts.vllm.race import Contest, Race
 from orchestrator.experts.vllm.replica import Replica, Visit
 from orchestrator.experts.vllm.replicas import Replicas
-from orchestrator.types import Chunk, Draft, Emit
+from orchestrator.types import Chunk, Emit
 
 __all__ = ["MOST_TRIES", "Ask", "Failover"]
 
+T = TypeVar("T")
 MOST_TRIES = 3
 """Most servers that one request is sent to, a hedge included."""
 _ANOTHER_MAY_DO = (
@@ -40,12 +42,12 @@ _ANOTHER_MAY_DO = (
     ExpertMisconfigured,
 )
 
-Ask = Callable[[Replica, Emit], Awaitable[Draft]]
+Ask = Callable[[Replica, Emit], Awaitable[T]]
 """Asks one server; raises `ExpertError`."""
 
 
-class Failover:
-    """For one request.
+class Failover(Generic[T]):
+    """For one request, whose answer is a draft or whatever `ask` makes of it.
 
     key: requests of the same key prefer the same server. hedging: for streams, where it is asked for.
     silence_s: a stream that was silent for so long when it was cancelled is its server's failure.
@@ -57,7 +59,7 @@ class Failover:
         self,
         expert: str,
         replicas: Replicas,
-        ask: Ask,
+        ask: Ask[T],
         *,
         key: bytes | None = None,
         hedging: Hedging | None = None,
@@ -73,8 +75,8 @@ class Failover:
         self._tried: list[Replica] = []
         self._errors: list[ExpertError] = []
 
-    async def draft(self, emit: Emit) -> Draft:
-        """The draft of the first server that gives one.
+    async def draft(self, emit: Emit) -> T:
+        """The draft (or other answer) of the first server that gives one.
 
         Raises:
             ExpertError: none did, or one failed after its first chunk, or refused the request itself.
@@ -99,18 +101,18 @@ class Failover:
             self._tried.append(replica)
         return replica
 
-    async def _from(self, replica: Replica, emit: Emit) -> Draft:
+    async def _from(self, replica: Replica, emit: Emit) -> T:
         """The draft of that server, or of a second one where the first is slow."""
         after_s = None if self._hedging is None else self._hedging.after_s
         if after_s is None or len(self._tried) >= MOST_TRIES:
             return await self._visit(replica, emit)
-        race = Race(emit)
+        race: Race[T] = Race(emit)
         draft = await race.run(partial(self._visit, replica), self._second, after_s=after_s)
         if self._hedging is not None and race.second_won:
             self._hedging.won()
         return draft
 
-    def _second(self) -> Contest | None:
+    def _second(self) -> Contest[T] | None:
         """Another server for a request that is late; none unless one is well and the share allows it."""
         now = clock.now()
         if not any(replica.well(now) for replica in self._replicas.all if replica not in self._tried):
@@ -120,7 +122,7 @@ class Failover:
         spare = self._note(self._replicas.pick_well(now, tried=self._tried, key=self._key))
         return None if spare is None else partial(self._visit, spare)
 
-    async def _visit(self, replica: Replica, emit: Emit) -> Draft:
+    async def _visit(self, replica: Replica, emit: Emit) -> T:
         """Ask one server, which learns from what comes of it."""
         with replica.visit(silence_s=self._silence_s) as visit:
             try:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
 
 import anyio
 
 from orchestrator.errors import ExpertError, sole
-from orchestrator.types import Chunk, Draft, Emit
+from orchestrator.types import Chunk, Emit
 
 __all__ = ["Contest", "Race"]
 
-Contest = Callable[[Emit], Awaitable[Draft]]
+T = TypeVar("T")
+Contest = Callable[[Emit], Awaitable[T]]
 """Asks one server, and emits what it says."""
 
 
@@ -20,7 +22,7 @@ class _Contender:
 
     __slots__ = ("_race", "scope")
 
-    def __init__(self, race: Race) -> None:
+    def __init__(self, race: Race[Any]) -> None:
         self._race = race
         self.scope = anyio.CancelScope()
 
@@ -30,13 +32,13 @@ class _Contender:
         return anyio.sleep_forever()  # it has been cancelled and does not know it yet
 
 
-class Race:
+class Race(Generic[T]):
     """`run` a first contest, and a second one if the first is slow. Chunks of one of them alone are emitted."""
 
     def __init__(self, emit: Emit) -> None:
         self.emit = emit
         self.winner: _Contender | None = None
-        self.draft: Draft | None = None
+        self.draft: T | None = None
         self._failures: list[ExpertError] = []
         self._contenders: list[_Contender] = []
         self._news = anyio.Event()
@@ -46,7 +48,7 @@ class Race:
         """Whether the second of two was the first to give a token."""
         return self.winner is not None and self.winner is not self._contenders[0]
 
-    async def run(self, first: Contest, second: Callable[[], Contest | None], *, after_s: float) -> Draft:
+    async def run(self, first: Contest[T], second: Callable[[], Contest[T] | None], *, after_s: float) -> T:
         """The winner's draft.
 
         second: called when the first has given no token `after_s` later; None from it: nobody else is asked.
@@ -77,7 +79,7 @@ class Race:
                     other.scope.cancel()
         return self.winner is contender
 
-    async def _compete(self, contest: Contest) -> None:
+    async def _compete(self, contest: Contest[T]) -> None:
         contender = _Contender(self)
         self._contenders.append(contender)
         with contender.scope:

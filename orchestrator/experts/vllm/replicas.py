@@ -44,8 +44,9 @@ class Replicas:
     def pick(self, now: float, *, tried: Collection[Replica] = (), key: bytes | None = None) -> Replica | None:
         """The server to ask, none twice; None where nobody is left, but for servers that asked to be left alone.
 
-        A server whose trial is due gets this request. Then those that are well, by load or, with a key, by affinity.
-        When none is, the others are asked all the same: their trouble may be over, and not to ask is sure to fail.
+        A server whose trial is due gets this request, but not one that failed elsewhere before: its tries are counted.
+        Then those that are well, by load or, with a key, by affinity. When none is, the others are asked all the same:
+        their trouble may be over, and not to ask is sure to fail.
         """
         if len(self.all) == 1:  # the same comes of it, sooner
             (alone,) = self.all
@@ -54,7 +55,7 @@ class Replicas:
         well = [replica for replica in left if replica.well(now)]
         if len(well) < len(left):
             due = [replica for replica in left if replica.trial_due(now)]
-            if due:
+            if due and not (tried and well):
                 return self._taken(min(due, key=lambda replica: replica.turn))
         if well:
             return self._taken(self._preferred(well, now, key))

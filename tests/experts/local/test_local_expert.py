@@ -7,17 +7,20 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+import numpy as np
 import pytest
 
 from orchestrator.config.kinds import LocalSettings
 from orchestrator.errors import ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
-from orchestrator.experts import Condition, Scorer, Site
+from orchestrator.experts import BatchScorer, Condition, Scorer, Site, TokenLogprobs
 from orchestrator.experts.local import expert as expert_module
 from orchestrator.experts.local.expert import LocalExpert
 from orchestrator.experts.local.model import LoadedModel
+from orchestrator.stages.likelihood import peer_scores
 from orchestrator.testing import check_expert, in_service
 from orchestrator.types import ChatRequest, Chunk, Draft, Usage
 from orchestrator.wire import Assembled
+from tests.flowing import Collected, flowing
 
 pytestmark = pytest.mark.anyio
 
@@ -271,6 +274,44 @@ async def test_likely_answer_scores_higher_than_an_unlikely_one(expert: LocalExp
     assert "".join(likely.tokens) == PARIS
     assert likely.nll < 1
     assert unlikely.nll > 3
+
+
+async def test_many_answers_are_scored_as_each_would_be(expert: LocalExpert, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not fit is an error in its place, and costs the others nothing."""
+    assert isinstance(expert, BatchScorer)
+    async with in_service(expert):
+        alone = await expert.score(asking(), PARIS)
+        model = await expert._shared.loaded()
+        monkeypatch.setattr(model, "context", 37 + 20)
+        first, long, empty, last = await expert.score_many(asking(), ["Lyon.", "so " * 30, "", PARIS])
+    assert isinstance(first, TokenLogprobs)
+    assert isinstance(last, TokenLogprobs)
+    assert isinstance(long, ExpertRejected)
+    assert empty == TokenLogprobs(tokens=(), logprobs=())
+    assert last.tokens == alone.tokens
+    assert last.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
+    assert (first.usage.input_tokens, last.usage.input_tokens) == (37 + len(first.tokens), len(last.tokens))
+
+
+async def test_local_experts_agree_by_likelihood(hire: Hire) -> None:
+    """The whole way without a GPU: real drafts, each scored by every expert, and a verdict from those kept."""
+    prompts = {"plain": None, "pirate": "Talk like a pirate.", "poet": "Answer in a short poem."}
+    team = [hire(name, system=system, max_tokens=6) for name, system in prompts.items()]
+    fuse = {"experts": list(prompts), "plan": "fuse"}
+    fusion = {"verdict": "plain", "consensus": "likelihood"}
+    async with flowing(*team, categories={"What": fuse, "general": ["plain"]}, fusion=fusion) as engine:
+        await engine.registry.start_all()
+        request, trace = engine.pipeline.request(asking().body, model="auto")
+        with anyio.fail_after(120):
+            await engine.pipeline.answer(request, Collected(), trace)
+    stage = trace.decision().consensus
+    assert stage is not None
+    assert (stage.measure, stage.judges, len(stage.kept)) == ("likelihood", tuple(prompts), 2)
+    nll = [[cell for cell in stage.nll[judge] if cell is not None] for judge in prompts]
+    assert stage.scores == pytest.approx(dict(zip(prompts, peer_scores(np.array(nll)), strict=True)), abs=1e-4)
+    scored = [attempt for attempt in trace.attempts if attempt.role == "score"]
+    assert [attempt.outcome for attempt in scored] == ["answered"] * 3
+    assert all(attempt.tokens and attempt.tokens.input > 30 for attempt in scored)
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from orchestrator.experts.local.generation import Generation, Sampler, Scoring
+from orchestrator.experts.local.generation import Generation, Sampler
 from orchestrator.experts.local.model import PIECE_TOKENS, LoadedModel
+from orchestrator.experts.local.scoring import Scoring
 from orchestrator.types import Usage
 
 GREEDY = Sampler(temperature=0)
@@ -69,18 +70,33 @@ def test_score_is_the_log_probability_of_each_token_of_the_answer(model: LoadedM
     assert everything[: len(prompt) + len(tokens)] == prompt + tokens
     logprobs = torch.log_softmax(logits_of(model, everything).double(), dim=-1)
     expected = [float(logprobs[len(prompt) + place - 1, token]) for place, token in enumerate(tokens)]
-    scoring = Scoring(model, prompt, tokens)
+    scoring = Scoring(model, prompt, [tokens])
     while not scoring.over:
         scoring.step()
+    (result,) = scoring.results
     assert min(len(prompt), len(tokens)) > PIECE_TOKENS
-    assert scoring.result.logprobs == pytest.approx(expected, abs=1e-4)
-    assert "".join(scoring.result.tokens) == answer
+    assert result.logprobs == pytest.approx(expected, abs=1e-4)
+    assert "".join(result.tokens) == answer
+
+
+def test_answers_that_are_scored_together_score_as_they_would_alone(model: LoadedModel) -> None:
+    """Each follows the prompt, whatever was read before it; the prompt is counted once."""
+    prompt = model.prompt(QUESTION)
+    answers = [model.tokens(text) for text in ("The capital of France is Paris.", "", "Paris", "Lyon, or so. " * 20)]
+    together, alone = Scoring(model, prompt, answers), [Scoring(model, prompt, [answer]) for answer in answers]
+    for scoring in (together, *alone):
+        while not scoring.over:
+            scoring.step()
+    expected = [scoring.results[0].logprobs for scoring in alone]
+    assert [result.logprobs for result in together.results] == [pytest.approx(row, abs=1e-5) for row in expected]
+    read = [result.usage.input_tokens for result in together.results]
+    assert read == [len(prompt) + len(answers[0]), *map(len, answers[1:])]
 
 
 def test_empty_answer_needs_no_step_to_be_scored(model: LoadedModel) -> None:
     """Nothing is certain to be said of nothing."""
-    scoring = Scoring(model, model.prompt(QUESTION), [])
-    assert (scoring.over, scoring.result.logprobs, scoring.result.nll) == (True, (), 0.0)
+    scoring = Scoring(model, model.prompt(QUESTION), [[]])
+    assert (scoring.over, scoring.results[0].logprobs, scoring.results[0].nll) == (True, (), 0.0)
 
 
 def test_sampler_takes_the_likeliest_token_at_and_near_temperature_zero() -> None:

@@ -48,7 +48,7 @@ class Troupe:
             raise
         return Draft(expert="e", text="", total_s=0.0, replica=replica.shown)
 
-    def failover(self, hedging: Hedging | None = None) -> Failover:
+    def failover(self, hedging: Hedging | None = None) -> Failover[Draft]:
         return Failover("e", self.replicas, self.ask, hedging=hedging)
 
 

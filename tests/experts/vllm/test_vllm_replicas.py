@@ -115,6 +115,18 @@ def test_server_whose_trial_is_due_gets_one_request() -> None:
     assert all(replicas.pick(2.0) is not one for _ in range(20))
 
 
+def test_request_that_was_tried_elsewhere_in_vain_is_no_trial_while_a_server_is_well() -> None:
+    """Else three trials could use up the tries of a request that the fourth server would have answered."""
+    replicas = servers(urls=(*URLS, "http://four:8000"))
+    *broken, four = replicas.all
+    for replica in broken:
+        break_(replica, 0.0)
+    first = replicas.pick(2.0)
+    assert first in broken
+    assert replicas.pick(2.0, tried=[first]) is four
+    assert replicas.pick(2.0, tried=[first, four]) in broken
+
+
 def test_server_is_asked_all_the_same_when_all_are_in_trouble() -> None:
     """Trouble may be over before its time is; refusing without asking would be certain failure."""
     replicas = servers(urls=URLS[:2])

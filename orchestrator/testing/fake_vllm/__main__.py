@@ -1,0 +1,7 @@
+"""Runs the command."""
+
+import sys
+
+from orchestrator.testing.fake_vllm.command import main
+
+sys.exit(main())
