@@ -48,6 +48,7 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
     """Route, ask and answer one chat request, streaming if it says so."""
     engine: Engine = state.engine
     trace: Trace | None = None
+    out: EventStream | None = None
     try:
         body = chat_body(await read_json(scope, receive, limit=engine.config.serve.max_body_bytes))
         cost_quality = take_cost_quality(body)
@@ -58,7 +59,7 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
         with Hangup(receive, request.deadline) as hangup:
             await _answer(engine, request, trace, out)
         if hangup.late:
-            await _late(engine, trace, out)
+            await _late(engine.pipeline.too_late(trace), out, streamed=request.stream)
     except ClientDisconnect:
         return
     except OrchestratorError as error:
@@ -66,7 +67,7 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
     except Exception:  # supervised border
         # A defect of ours: logged with its trace, told to the client without.
         log.exception("bug", path=CHAT_PATH)
-        if out.begun:
+        if out is not None and out.begun:
             raise
         await plain_error(500, BUG)(scope, receive, send)
     finally:
@@ -89,11 +90,12 @@ async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: Event
         await out.end()
 
 
-async def _late(engine: Engine, trace: Trace, out: EventStream) -> None:
-    error = engine.pipeline.too_late(trace)
+async def _late(error: OrchestratorError, out: EventStream, *, streamed: bool) -> None:
+    """The end of a request whose time is up; a whole answer that its client is too slow to take just ends."""
     if not out.begun:
         raise error
-    await out.fail(error)
+    if streamed:
+        await out.fail(error)
 
 
 def _note(state: State, trace: Trace) -> None:

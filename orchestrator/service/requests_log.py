@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +42,8 @@ class _Straight:
 
     def __call__(self, trace: Trace) -> None:
         line = {**_fields(trace), "level": "info", "timestamp": datetime.now(UTC)}
-        os.write(self._place, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
+        with suppress(OSError):  # nobody reads the log any more, or its disk is full: no reason to fail a request
+            os.write(self._place, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
 
 
 def _fields(trace: Trace) -> dict[str, Any]:

@@ -87,7 +87,6 @@ def test_complete_example_notes_what_has_no_effect_yet() -> None:
     assert loaded(COMPLETE, COMPLETE_ENVIRONMENT).notes == (
         "experts.yaml:22:5: experts.coder.sleep: residency is not part of this version",
         "experts.yaml:30:42: serve.store: decisions are kept in memory in this version",
-        "experts.yaml:31:1: launch: read and checked; 'orchestrator up' is not part of this version",
     )
 
 
