@@ -24,7 +24,6 @@ class NotYet:
 NOT_YET = (
     NotYet(path=("launch",), message="read and checked; 'orchestrator up' is not part of this version"),
     NotYet(path=("serve", "store"), message="decisions are kept in memory in this version"),
-    NotYet(path=("experts", "*", "sleep"), message="residency is not part of this version"),
 )
 
 

@@ -91,6 +91,17 @@ class Queue(Generic[Item]):
             del self._groups[expert]
         return taken
 
+    def leave(self, expert: str, item: Item) -> None:
+        """One who waits does so no more; nothing happens where it does not."""
+        group = self._groups.get(expert)
+        if group is None:
+            return
+        kept = deque(waiting for waiting in group.waiting if waiting[1] is not item)
+        self._size -= len(group.waiting) - len(kept)
+        group.waiting = kept
+        if not kept:
+            del self._groups[expert]
+
     def _allowance(self, number: int, expert: str) -> float:
         """How many of this number of arrival may be served before those that came earlier for other experts."""
         counts = [group.overtaken for other, group in self._groups.items() if other != expert and group.oldest < number]
