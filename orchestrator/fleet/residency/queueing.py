@@ -102,6 +102,13 @@ class Queue(Generic[Item]):
         if not kept:
             del self._groups[expert]
 
+    def drop(self, expert: str) -> list[Item]:
+        """All who wait for an expert, who do so no more; they overtake nobody."""
+        group = self._groups.pop(expert, None)
+        dropped = [] if group is None else [item for _, item in group.waiting]
+        self._size -= len(dropped)
+        return dropped
+
     def _allowance(self, number: int, expert: str) -> float:
         """How many of this number of arrival may be served before those that came earlier for other experts."""
         counts = [group.overtaken for other, group in self._groups.items() if other != expert and group.oldest < number]
