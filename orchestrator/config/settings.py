@@ -294,7 +294,9 @@ class Residency(Settings):
         description="by accelerator, the memory for those that are awake",
     )
     asleep_gb: float | None = Field(
-        default=None, ge=0, description="host memory for those that sleep at level 1; who does not fit sleeps at level 2"
+        default=None,
+        ge=0,
+        description="host memory for those that sleep at level 1; who does not fit sleeps at level 2",
     )
     fairness: int = Field(
         default=32, ge=0, description="most requests for experts that are awake before one that waits for a switch"

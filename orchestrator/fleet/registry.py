@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -30,6 +31,9 @@ from orchestrator.fleet.guard import FAIR_SHARE, Guard
 from orchestrator.types import ChatRequest, Draft, Emit
 from routers.importing import load_name
 
+if TYPE_CHECKING:
+    from orchestrator.fleet.residency.residency import Residency
+
 __all__ = ["Registry"]
 
 log = structlog.get_logger()
@@ -43,8 +47,19 @@ class Registry(Mapping[str, Expert]):
     what it names. Experts live while `background` is open.
     """
 
-    def __init__(self, config: Config, site: Site, *, built: Mapping[str, Expert] | None = None) -> None:
-        """Take the experts of a configuration; `built` are those that the caller made itself."""
+    def __init__(
+        self,
+        config: Config,
+        site: Site,
+        *,
+        built: Mapping[str, Expert] | None = None,
+        residency: Residency | None = None,
+    ) -> None:
+        """Take the experts of a configuration.
+
+        built: those that the caller made itself. residency: who is awake, where any of them sleeps; the caller serves it.
+        """
+        self.residency = residency
         self._settings: dict[str, ExpertSettings] = dict(config.experts)
         self._site = replace(site, asked=self.draft)
         fair_s = FAIR_SHARE * config.budget.deadline_s

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 
 from orchestrator.config import Config
+from orchestrator.config.memory import sleepers
 from orchestrator.embedders import Embedders
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
@@ -34,6 +36,14 @@ def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert
 @asynccontextmanager
 async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Registry]:
     """The experts of a configuration, startable inside the block; no router is needed."""
-    registry = Registry(config, site_of(config, embedders, lambda expert_id: registry[expert_id]))
+    residency = None
+    if sleepers(config.experts):
+        from orchestrator.fleet.residency.live import residency_of  # noqa: PLC0415 - numpy, for those that need it
+
+        residency = residency_of(config)
+    site = replace(site_of(config, embedders, lambda expert_id: registry[expert_id]), residency=residency)
+    registry = Registry(config, site, residency=residency)
     async with embedders.background.open(), registry.background.open():
+        if residency is not None:
+            registry.background.start(residency.serve, name="residency")
         yield registry

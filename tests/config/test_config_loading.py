@@ -86,8 +86,8 @@ def test_complete_example_loads_as_one_typed_value(own_folder: Path) -> None:
 def test_complete_example_notes_what_has_no_effect_yet() -> None:
     """Ours: keys of later versions are read and checked, and each is noted with its place."""
     assert loaded(COMPLETE, COMPLETE_ENVIRONMENT).notes == (
-        "experts.yaml:30:42: serve.store: decisions are kept in memory in this version",
-        "experts.yaml:31:1: launch: read and checked; 'orchestrator up' is not part of this version",
+        "experts.yaml:31:42: serve.store: decisions are kept in memory in this version",
+        "experts.yaml:32:1: launch: read and checked; 'orchestrator up' is not part of this version",
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -96,7 +98,12 @@ class VllmExpert:
             raise ExpertRejected(self.id, "its servers only embed (runner: pooling); POST /v1/embeddings")
         self._pool.hold()
         try:
-            return await self._from_any(request, emit, started=clock.now())
+            started = clock.now()
+            if self._site.residency is None:
+                return await self._from_any(request, emit, started=started)
+            async with self._awake(request.deadline, request.session) as woke_s:
+                draft = await self._from_any(request, emit, started=started)
+            return replace(draft, woke_s=woke_s) if woke_s else draft
         finally:
             self._pool.release()
 
@@ -121,7 +128,8 @@ class VllmExpert:
         post = partial(self._post_json, deadline=request.deadline)
         with self._pool.held():
             scorer = PromptScorer(self.id, self._model, post, at_once=at_once)
-            return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
+            async with self._awake(request.deadline, request.session):
+                return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
 
     async def embeddings(self, raw: bytes, body: Mapping[str, Any], *, deadline: float) -> bytes:
         """The servers' answer to an embeddings request, passed on as it came but for the names of the model.
@@ -131,7 +139,8 @@ class VllmExpert:
         """
         sent = embeddings_request(raw, body, model=self._model)
         with self._pool.held():
-            return named_embeddings(await self._post("/v1/embeddings", sent, deadline=deadline), self.id)
+            async with self._awake(deadline, None):
+                return named_embeddings(await self._post("/v1/embeddings", sent, deadline=deadline), self.id)
 
     def home(self) -> VllmExpert:
         """The expert whose servers hold this one: itself, or an adapter's base."""
@@ -141,6 +150,11 @@ class VllmExpert:
         if not isinstance(base, VllmExpert):
             raise ExpertUnavailable(self.id, f"its base {self.settings.base!r} is no expert of the kind vllm")
         return base.home()
+
+    def _awake(self, deadline: float, session: str | None) -> AbstractAsyncContextManager[float]:
+        """A block in which its servers, or its base's, are awake: around all that is asked of them."""
+        residency = self._site.residency
+        return nullcontext(0.0) if residency is None else residency.awake(self.id, deadline=deadline, session=session)
 
     async def _from_any(self, request: ChatRequest, emit: Emit, *, started: float) -> Draft:
         """The draft of the first server that gives one, each asked at most once."""

@@ -7,6 +7,7 @@ after it woke, by `/collective_rpc`. A server that is not there holds no memory,
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -19,6 +20,7 @@ from orchestrator.fleet.residency.control import Seen
 
 __all__ = ["VllmSleep"]
 
+T = TypeVar("T")
 _OK = 200
 _NOT_FOUND = 404
 _SHOWN_CHARS = 200
@@ -89,9 +91,9 @@ class VllmSleep:
         if not any(await self._each(one)):
             raise ExpertUnavailable(self._expert, "none of its servers is there to be woken")
 
-    async def _each(self, ask: Callable[[str], Awaitable[object]]) -> list[object]:
+    async def _each(self, ask: Callable[[str], Awaitable[T]]) -> list[T]:
         """What all servers answer; the first error once all have."""
-        answers: dict[str, object] = {}
+        answers: dict[str, T] = {}
         errors: list[ExpertUnavailable] = []
 
         async def one(url: str) -> None:

@@ -55,6 +55,11 @@ class Queue(Generic[Item]):
         """Who is waited for, the longest waited for first."""
         return sorted(self._groups, key=lambda expert: self._groups[expert].oldest)
 
+    def waiting_for(self, expert: str) -> int:
+        """How many wait for it."""
+        group = self._groups.get(expert)
+        return 0 if group is None else len(group.waiting)
+
     def admits(self, expert: str) -> bool:
         """Whether a request that comes now for an expert that is awake may be served at once, before those who wait."""
         return expert not in self._groups and self._allowance(self._arrivals + 1, expert) > 0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Room", "Seat", "SeatState", "Seats"]
+__all__ = ["ResidencySeen", "Room", "Seat", "SeatState", "Seats"]
 
 SeatState = Literal["awake", "waking", "going to sleep", "asleep", "cold", "unknown"]
 SEEN_FOR_S = 60.0
@@ -35,7 +35,7 @@ class Seat:
     state: SeatState = "unknown"
     there: bool = True
     leases: int = 0
-    slept: int = 1
+    slept: int = 2
     trouble: str = ""
     resting_until: float = -math.inf
     moves: int = 0
@@ -71,6 +71,25 @@ class Seat:
         """How long a move will take, going by the last one unless that is long ago."""
         seconds, at = self._took.get(move, (default_s, now))
         return seconds if now - at <= SEEN_FOR_S else default_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidencySeen:
+    """How an expert that may sleep is, for people and dashboards.
+
+    gb: accelerator memory that it takes awake. used_gb, capacity_gb: of its accelerator. leases: requests that hold it
+    awake. waiting: requests that wait for it. reason: what went wrong last; empty where nothing has.
+    """
+
+    state: SeatState
+    accelerator: str
+    pinned: bool
+    gb: float
+    used_gb: float
+    capacity_gb: float
+    leases: int
+    waiting: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
