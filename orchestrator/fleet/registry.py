@@ -57,7 +57,8 @@ class Registry(Mapping[str, Expert]):
     ) -> None:
         """Take the experts of a configuration.
 
-        built: those that the caller made itself. residency: who is awake, where any of them sleeps; the caller serves it.
+        built: those that the caller made itself. residency: who is awake, where any of them sleeps, which the caller
+        keeps in service.
         """
         self.residency = residency
         self._settings: dict[str, ExpertSettings] = dict(config.experts)

@@ -6,13 +6,13 @@ after it woke, by `/collective_rpc`. A server that is not there holds no memory,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
-from anyio.abc import TaskStatus
 
 from orchestrator.config.kinds import VllmSettings
 from orchestrator.errors import ExpertUnavailable
@@ -29,7 +29,7 @@ _DROPPED = 2
 
 
 class VllmSleep:
-    """Sends one expert's servers to sleep and wakes them; in service inside the block `serve`.
+    """Sends one expert's servers to sleep and wakes them; in service inside the block `open`.
 
     look_timeout_s: most seconds of one look. Moves have no limit of their own: the caller sets one.
     """
@@ -43,13 +43,16 @@ class VllmSleep:
         self._connect_timeout_s = settings.connect_timeout_s
         self._client: httpx.AsyncClient | None = None
 
-    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Keep connections until cancelled."""
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Keep connections inside the block."""
         timeout = httpx.Timeout(None, connect=self._connect_timeout_s)
         async with httpx.AsyncClient(timeout=timeout, headers=self._headers, trust_env=False) as client:
             self._client = client
-            task_status.started()
-            await anyio.sleep_forever()
+            try:
+                yield
+            finally:
+                self._client = None
 
     async def look(self) -> Seen:
         """How the servers are together; those that are not there do not count while any is."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
-
-import anyio
-from anyio.abc import TaskStatus
 
 __all__ = ["Control", "Seen"]
 
@@ -17,8 +15,8 @@ unsure: they did not say."""
 class Control(Protocol):
     """The servers of one expert together; `sleep` and `wake` raise ExpertUnavailable where it did not work."""
 
-    async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Be in service until cancelled."""
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """The block in which it is in service."""
 
     async def look(self) -> Seen:
         """How they are."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 from anyio.abc import TaskStatus
@@ -60,10 +60,14 @@ class Residency:
         self._switch = Switch(seats, controls, timeout_s=rules.wake_timeout_s, changed=self._changed)
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Look how the experts are, and again every so often, until cancelled; nobody is woken before the first look."""
-        async with anyio.create_task_group() as group, self._switch.background.open():
+        """Look how the experts are, and again every so often, until cancelled.
+
+        Nobody is woken, and no lease given, before the first look.
+        """
+        async with AsyncExitStack() as stack:
             for control in self._controls.values():
-                await group.start(control.serve)
+                await stack.enter_async_context(control.open())
+            await stack.enter_async_context(self._switch.background.open())
             try:
                 await self._look()
                 task_status.started()

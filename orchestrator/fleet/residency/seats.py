@@ -22,8 +22,8 @@ SEEN_FOR_S = 60.0
 class Seat:
     """One expert that may sleep.
 
-    size: bytes awake. level: at which it sleeps (1 in host memory, 2 nowhere) by configuration; slept: at which it does,
-    or did last. there: whether any server of it is. leases: requests that hold it awake. resting_until: on anyio's
+    size: bytes awake. level: at which it sleeps (1 in host memory, 2 nowhere) by configuration; slept: at which it
+    does, or did last. there: whether any server of it is. leases: requests that hold it awake. resting_until: on anyio's
     clock; it is not moved before. moves: so many have begun or ended. since: the last change of state.
     """
 
@@ -129,6 +129,11 @@ class Seats(Mapping[str, Seat]):
     def fits(self, seat: Seat) -> bool:
         """Whether it may be awake with nobody leaving."""
         return self.used(seat.place) - seat.holds + seat.size <= self.capacity[seat.place]
+
+    def may_stay(self, seat: Seat) -> bool:
+        """Whether one that was found awake may stay so, beside those that are known to be."""
+        sure = sum(other.holds for other in self.at(seat.place) if other is not seat and other.state != "unknown")
+        return seat.pinned or sure + seat.size <= self.capacity[seat.place]
 
     def level_of(self, seat: Seat) -> int:
         """At which level it is to sleep now: 2 where host memory has no room for it."""

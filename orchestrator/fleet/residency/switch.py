@@ -68,10 +68,10 @@ class Switch:
             for seat in self._seats.values():
                 if not seat.moving:
                     group.start_soon(one, seat)
-        for expert in sorted(found, key=lambda expert: not self._seats[expert].pinned):
-            moves, seen = found[expert]
-            if self._seats[expert].moves == moves:  # else it was moved meanwhile, and what was seen is old
-                self._adopt(self._seats[expert], seen)
+        for seat in sorted(self._seats.values(), key=lambda seat: not seat.pinned):
+            moves, seen = found.get(seat.expert, (None, "unsure"))
+            if seat.moves == moves:  # else it was moved meanwhile, and what was seen is old
+                self._adopt(seat, seen)
 
     def _adopt(self, seat: Seat, seen: Seen) -> None:
         """Take a settled expert for what it was found to be."""
@@ -80,7 +80,7 @@ class Switch:
             seat.there = True
         elif seen == "gone":
             self._lost(seat)
-        elif seen == "awake" and (seat.pinned or self._seats.fits(seat)):
+        elif seen == "awake" and self._seats.may_stay(seat):
             self._settle(seat, "awake")
         elif seat.state == "awake" and seat.leases:  # slept behind our back: those who hold it wait for it
             seat.slept = FORGOTTEN

@@ -66,7 +66,7 @@ async def test_wake_that_cannot_be_in_time_is_refused_at_once(tmp_path: Path) ->
             await until_settled(fleet)
             with pytest.raises(ExpertBusy, match="about 10.0 s"):
                 await fleet.ask("three", within_s=5)
-            assert fleet.residency.seats["three"].state == "cold"
+            assert fleet.residency.seats["three"].state == "asleep"
 
 
 async def test_wake_that_fails_is_told_at_once_and_rests(tmp_path: Path) -> None:
@@ -74,12 +74,13 @@ async def test_wake_that_fails_is_told_at_once_and_rests(tmp_path: Path) -> None
     with anyio.fail_after(20):
         async with asleep(tmp_path, ("one", "two", "three")) as fleet:
             await until_settled(fleet)
-            fleet.servers["three"][0].fault_at["/wake_up"] = Status(500)
+            fleet.servers["three"][0].fault_at["/wake_up"] = Status(code=500)
             with pytest.raises(ExpertUnavailable, match="wake failed"):
                 await fleet.ask("three")
             with pytest.raises(ExpertSuspended):
                 await fleet.ask("three")
-            assert [await fleet.ask("one"), await fleet.ask("two")] == ["Hello.", "Hello."] or True
+            assert await fleet.ask("one")
+            assert await fleet.ask("two")
             assert fleet.while_asleep == 0
 
 
@@ -107,7 +108,7 @@ async def test_answer_under_way_is_never_interrupted(tmp_path: Path) -> None:
     with anyio.fail_after(20):
         async with asleep(tmp_path, ("one", "two", "three")) as fleet:
             await until_settled(fleet)
-            hold = Hold()
+            hold = Hold(after=0)
             for name in ("one", "two"):
                 fleet.servers[name][0].fault = hold
             async with anyio.create_task_group() as group:
@@ -118,7 +119,7 @@ async def test_answer_under_way_is_never_interrupted(tmp_path: Path) -> None:
                 with pytest.raises(ExpertLate):
                     await fleet.ask("three", within_s=0.2)
                 assert [fleet.residency.seats[name].state for name in ("one", "two")] == ["awake", "awake"]
-                hold.release()
+                hold.release.set()
             assert await fleet.ask("three")
             assert fleet.while_asleep == 0
 
