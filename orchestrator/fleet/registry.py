@@ -135,6 +135,10 @@ class Registry(Mapping[str, Expert]):
         expert: object = self._experts.get(expert_id)
         return expert.hedges if isinstance(expert, Replicated) else None
 
+    def wait_s(self, expert_id: str) -> float:
+        """Seconds until an expert can be awake; 0 for one that is, or never sleeps."""
+        return 0.0 if self.residency is None else self.residency.wait_s(expert_id)
+
     async def start(self, expert_id: str) -> None:
         """Bring an expert and those it refers to into service; does nothing for one that is.
 

@@ -34,13 +34,16 @@ def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert
 
 
 @asynccontextmanager
-async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Registry]:
-    """The experts of a configuration, startable inside the block; no router is needed."""
+async def experts_of(config: Config, embedders: Embedders, *, observing: bool = False) -> AsyncIterator[Registry]:
+    """The experts of a configuration, startable inside the block; no router is needed.
+
+    observing: nobody is put to sleep or woken; experts that sleep are not to be asked then.
+    """
     residency = None
     if sleepers(config.experts):
         from orchestrator.fleet.residency.live import residency_of  # noqa: PLC0415 - numpy, for those that need it
 
-        residency = residency_of(config)
+        residency = residency_of(config, observing=observing)
     site = replace(site_of(config, embedders, lambda expert_id: registry[expert_id]), residency=residency)
     registry = Registry(config, site, residency=residency)
     async with embedders.background.open(), registry.background.open():

@@ -142,7 +142,10 @@ def test_number_may_be_quoted_or_come_from_the_environment(written: str) -> None
 )
 def test_switch_may_be_said_in_the_words_of_yaml(written: str, meant: bool) -> None:  # noqa: FBT001 - a parameter of the table
     """Ours: `yes` and `no` are texts, unless a switch is due."""
-    text = MINIMAL + f"  other:\n    {{kind: vllm, model: m, replicas: [http://a], active_params_b: 7, sleep: {written}}}\n"
+    text = (
+        MINIMAL
+        + f"  other:\n    {{kind: vllm, model: m, replicas: [http://a], active_params_b: 7, sleep: {written}}}\n"
+    )
     text = text.replace("${ON}", '"${ON}"')
 
     settings = loaded(text, {"ON": "true"}).config.experts["other"]

@@ -14,8 +14,8 @@ from orchestrator.fleet.residency.seats import Seat, Seats
 __all__ = ["residency_of"]
 
 
-def residency_of(config: Config) -> Residency:
-    """Not in service yet; without any expert that sleeps it gives every lease at once."""
+def residency_of(config: Config, *, observing: bool = False) -> Residency:
+    """Not in service yet; without any expert that sleeps it gives every lease at once. observing: it moves nobody."""
     rules = config.residency
     sleeping = sleepers(config.experts)
     pinned = pinned_sleepers(config, config.experts)
@@ -39,6 +39,7 @@ def residency_of(config: Config) -> Residency:
         rules=rules,
         policy=POLICIES[rules.policy](_knowledge(config, list(sleeping))),
         bases=_bases(config),
+        observing=observing,
     )
 
 

@@ -35,7 +35,11 @@ LIKELY = 0.5
 
 
 class Residency:
-    """The experts that share accelerators. bases: by adapter, the expert with which it sleeps and wakes."""
+    """The experts that share accelerators.
+
+    bases: by adapter, the expert with which it sleeps and wakes. observing: it looks and moves nobody, and gives no
+    leases: for a second process beside the one that serves.
+    """
 
     def __init__(
         self,
@@ -45,8 +49,11 @@ class Residency:
         rules: Rules,
         policy: Policy,
         bases: Mapping[str, str] | None = None,
+        observing: bool = False,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
+        self.looked = anyio.Event()
+        self._observing = observing
         self.seats = seats
         self._controls = controls
         self._rules = rules
@@ -78,8 +85,9 @@ class Residency:
                 self._known = False
 
     async def _look(self) -> None:
-        await self._switch.look()
-        self._known = True
+        await self._switch.look(observing=self._observing)
+        self.looked.set()
+        self._known = not self._observing
         for place in self._queues:
             self._settle(place)
 

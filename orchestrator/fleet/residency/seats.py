@@ -23,8 +23,8 @@ class Seat:
     """One expert that may sleep.
 
     size: bytes awake. level: at which it sleeps (1 in host memory, 2 nowhere) by configuration; slept: at which it
-    does, or did last. there: whether any server of it is. leases: requests that hold it awake. resting_until: on anyio's
-    clock; it is not moved before. moves: so many have begun or ended. since: the last change of state.
+    does, or did last. there: whether any server of it is. leases: requests that hold it awake. resting_until: on
+    anyio's clock; it is not moved before. moves: so many have begun or ended. since: the last change of state.
     """
 
     expert: str

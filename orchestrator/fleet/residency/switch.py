@@ -21,6 +21,7 @@ log = structlog.get_logger()
 REST_S = 5.0
 """After a move that failed an expert is not moved again for so long."""
 NOT_THERE = "none of its servers is there"
+UNSURE = "its servers do not say whether they sleep"
 FORGOTTEN = 2
 """The level assumed of those whom somebody else sent to sleep: weights are then read again, which is never wrong."""
 
@@ -56,8 +57,8 @@ class Switch:
         self._enter(seat, "going to sleep")
         self.background.start(self._sleep, seat, name=f"sleep {seat.expert}")
 
-    async def look(self) -> None:
-        """Look at all experts that are not being moved, and put right what is not as it should be."""
+    async def look(self, *, observing: bool = False) -> None:
+        """Look at all experts that are not being moved, and put right what is not as it should be, or only note it."""
         found: dict[str, tuple[int, Seen]] = {}
 
         async def one(seat: Seat) -> None:
@@ -71,12 +72,15 @@ class Switch:
         for seat in sorted(self._seats.values(), key=lambda seat: not seat.pinned):
             moves, seen = found.get(seat.expert, (None, "unsure"))
             if seat.moves == moves:  # else it was moved meanwhile, and what was seen is old
-                self._adopt(seat, seen)
+                if observing:
+                    _note(seat, seen)
+                else:
+                    self._adopt(seat, seen)
 
     def _adopt(self, seat: Seat, seen: Seen) -> None:
         """Take a settled expert for what it was found to be."""
         if seen == "unsure" or _agree(seat.state, seen):
-            seat.trouble = "its servers do not say whether they sleep" if seen == "unsure" else ""
+            seat.trouble = UNSURE if seen == "unsure" else ""
             seat.there = True
         elif seen == "gone":
             self._lost(seat)
@@ -142,6 +146,14 @@ class Switch:
         if state != seat.state:
             log.info("residency", expert=seat.expert, before=seat.state, now=state, gb=round(seat.size / 1e9, 3))
         seat.enter(state, clock.now())
+
+
+def _note(seat: Seat, seen: Seen) -> None:
+    """What was seen, as the state of an expert that others move."""
+    seat.there = seen != "gone"
+    seat.state = "awake" if seen == "awake" else "asleep" if seen == "asleep" else "unknown"
+    said = {"gone": NOT_THERE, "unsure": UNSURE, "mixed": "some of its servers sleep and some do not"}
+    seat.trouble = said.get(seen, "")
 
 
 def _agree(state: SeatState, seen: Seen) -> bool:

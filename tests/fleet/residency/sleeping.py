@@ -11,7 +11,6 @@ import anyio
 from orchestrator.config import Config
 from orchestrator.config.kinds import VllmSettings
 from orchestrator.experts import Site
-
 from orchestrator.fleet.registry import Registry
 from orchestrator.fleet.residency.live import residency_of
 from orchestrator.fleet.residency.residency import Residency
@@ -29,11 +28,13 @@ class Asleep:
 
     async def ask(self, expert: str, *, within_s: float = 20.0) -> str:
         """An answer's text."""
-        request = ChatRequest(
-            body={"model": "auto", "messages": [{"role": "user", "content": "hi"}]},
-            deadline=anyio.current_time() + within_s,
-        )
-        return (await self.registry.draft(expert, request, nowhere)).text
+        return (await self.registry.draft(expert, self.request(within_s=within_s), nowhere)).text
+
+    @staticmethod
+    def request(*, within_s: float = 20.0) -> ChatRequest:
+        """A request with so much time."""
+        body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+        return ChatRequest(body=body, deadline=anyio.current_time() + within_s)
 
     @property
     def while_asleep(self) -> int:
@@ -101,4 +102,4 @@ def _no_embedder(name: str) -> Any:
     raise AssertionError(name)
 
 
-__all__ = ["Asleep", "asleep"]
+__all__ = ["Asleep", "asleep", "nowhere"]

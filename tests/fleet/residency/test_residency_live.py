@@ -7,9 +7,11 @@ from random import Random
 import anyio
 import pytest
 
-from orchestrator.errors import ExpertBusy, ExpertError, ExpertLate, ExpertSuspended, ExpertUnavailable
-from orchestrator.testing import Hold, Status
-from tests.fleet.residency.sleeping import asleep
+from orchestrator.errors import ExpertBusy, ExpertLate, ExpertSuspended, ExpertUnavailable
+from orchestrator.stages.draft import Drafting
+from orchestrator.testing import FakeVLLM, Hold, Status
+from orchestrator.trace import Trace
+from tests.fleet.residency.sleeping import Asleep, asleep, nowhere
 
 pytestmark = pytest.mark.anyio
 NAMES = ("one", "two", "three", "four")
@@ -39,9 +41,7 @@ async def test_at_the_start_those_that_do_not_fit_are_sent_to_sleep(tmp_path: Pa
     with anyio.fail_after(20):
         async with asleep(tmp_path) as fleet:
             for name in ("three", "four"):
-                server = fleet.servers[name][0]
-                while not server.asleep:  # noqa: ASYNC110 - the server tells of no sleep
-                    await anyio.sleep(0.01)
+                await until_asleep(fleet.servers[name][0])
             states = [fleet.residency.seats[name].state for name in ("one", "two")]
             assert states == ["awake", "awake"]
 
@@ -64,7 +64,7 @@ async def test_wake_that_cannot_be_in_time_is_refused_at_once(tmp_path: Path) ->
     with anyio.fail_after(20):
         async with asleep(tmp_path, ("one", "two", "three"), wake_gb_per_s=1.0) as fleet:
             await until_settled(fleet)
-            with pytest.raises(ExpertBusy, match="about 10.0 s"):
+            with pytest.raises(ExpertBusy, match=r"about 10\.0 s"):
                 await fleet.ask("three", within_s=5)
             assert fleet.residency.seats["three"].state == "asleep"
 
@@ -81,6 +81,25 @@ async def test_wake_that_fails_is_told_at_once_and_rests(tmp_path: Path) -> None
                 await fleet.ask("three")
             assert await fleet.ask("one")
             assert await fleet.ask("two")
+            assert fleet.while_asleep == 0
+
+
+async def test_next_expert_of_the_plan_answers_where_a_wake_fails(tmp_path: Path) -> None:
+    """Long before the deadline; and a wait that was worth it is in the decision."""
+    with anyio.fail_after(20):
+        async with asleep(tmp_path, ("one", "two", "three"), move_s=0.02) as fleet:
+            await until_settled(fleet)
+            woken = Trace(model="auto", query="hi")
+            await Drafting(fleet.registry).first(["three"], fleet.request(), nowhere, woken)
+            assert fleet.residency.seats["three"].state == "awake"
+            sleeper = next(name for name in ("one", "two") if fleet.residency.seats[name].state == "asleep")
+            fleet.servers[sleeper][0].fault_at["/wake_up"] = Status(code=500)
+            trace = Trace(model="auto", query="hi")
+            draft = await Drafting(fleet.registry).first([sleeper, "three"], fleet.request(), nowhere, trace)
+            assert draft.expert == "three"
+            outcomes = [(attempt.expert, attempt.outcome) for attempt in trace.attempts]
+            assert outcomes == [(sleeper, "failed"), (sleeper, "failed"), ("three", "answered")]
+            assert (woken.attempts[0].woke_ms > 0, trace.attempts[-1].woke_ms) == (True, 0.0)
             assert fleet.while_asleep == 0
 
 
@@ -225,16 +244,13 @@ async def test_flood_for_those_awake_does_not_starve_the_one_that_waits(tmp_path
             assert fleet.while_asleep == 0
 
 
-async def until_asleep(server: object) -> None:
+async def until_asleep(server: FakeVLLM) -> None:
     """A server tells nobody that it sleeps."""
-    while not server.asleep:  # type: ignore[attr-defined]  # noqa: ASYNC110
+    while not server.asleep:  # noqa: ASYNC110
         await anyio.sleep(0.005)
 
 
-async def until_settled(fleet: object) -> None:
+async def until_settled(fleet: Asleep) -> None:
     """Until nobody is being moved."""
-    while any(seat.moving for seat in fleet.residency.seats.values()):  # type: ignore[attr-defined]  # noqa: ASYNC110
+    while any(seat.moving for seat in fleet.residency.seats.values()):  # noqa: ASYNC110
         await anyio.sleep(0.005)
-
-
-__all__ = ["ExpertError"]
