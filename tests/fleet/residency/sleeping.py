@@ -92,7 +92,7 @@ async def asleep(
             residency=residency,
         )
         registry = Registry(config, site, residency=residency)
-        async with anyio.create_task_group() as group:
+        async with anyio.create_task_group() as group, registry.background.open():
             await group.start(residency.serve)
             yield Asleep(registry, residency, servers)
             group.cancel_scope.cancel()

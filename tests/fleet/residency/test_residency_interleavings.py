@@ -29,6 +29,7 @@ class Memory:
     taken: dict[str, int]
     steps: int
     failures: list[bool]
+    peaks: list[int]
     awake: bool = False
 
     @asynccontextmanager
@@ -38,16 +39,14 @@ class Memory:
     async def look(self) -> Seen:
         return "awake" if self.awake else "asleep"
 
-    async def sleep(self, level: int) -> None:
-        assert level in {1, 2}
+    async def sleep(self, _: int) -> None:
         self.awake = False
         await self._steps()
         del self.taken[self.expert]
 
-    async def wake(self, level: int) -> None:
-        assert level in {1, 2}
+    async def wake(self, _: int) -> None:
         self.taken[self.expert] = SIZES[self.expert]
-        assert sum(self.taken.values()) <= CAPACITY, self.taken
+        self.peaks.append(sum(self.taken.values()))  # an assertion here would be taken for a wake that failed
         await self._steps()
         if self.failures and self.failures.pop():
             del self.taken[self.expert]
@@ -77,7 +76,8 @@ def test_memory_is_never_exceeded_and_nobody_is_asked_asleep(
 
     async def run() -> None:
         taken: dict[str, int] = {}
-        servers = {each: Memory(each, taken, moves[each], list(failures[each])) for each in SIZES}
+        peaks: list[int] = []
+        servers = {each: Memory(each, taken, moves[each], list(failures[each]), peaks) for each in SIZES}
         seats = Seats([Seat(expert, size) for expert, size in SIZES.items()], capacity={"default": CAPACITY})
         rules = Rules(fairness=fairness, wake_gb_per_s=1e9)
         residency = Residency(
@@ -108,6 +108,7 @@ def test_memory_is_never_exceeded_and_nobody_is_asked_asleep(
                         group.start_soon(call, *each)
                 assert [seat.leases for seat in seats.values()] == [0] * len(SIZES)
                 assert len(residency._queues["default"]) == 0
+                assert max(peaks, default=0) <= CAPACITY
                 service.cancel_scope.cancel()
 
     anyio.run(run)
