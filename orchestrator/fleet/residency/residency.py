@@ -108,12 +108,11 @@ class Residency:
             yield 0.0
             return
         self._note(seat, session)
-        began = clock.now()
-        await self._lease(seat, expert, deadline)
+        waited_s = await self._lease(seat, expert, deadline)
         try:
             if session is not None and self._rules.prefetch:
                 self._prefetch(seat)
-            yield clock.now() - began
+            yield waited_s
         finally:
             self._release(seat)
 
@@ -149,12 +148,14 @@ class Residency:
     def _seat(self, expert: str) -> Seat | None:
         return self.seats.get(self._bases.get(expert, expert))
 
-    async def _lease(self, seat: Seat, asker: str, deadline: float) -> None:
+    async def _lease(self, seat: Seat, asker: str, deadline: float) -> float:
+        """Seconds that it took; 0 where it was given at once."""
         queue = self._queues[seat.place]
         if self._known and seat.state == "awake" and queue.admits(seat.expert):
             queue.passed(seat.expert)
             seat.leases += 1
-            return
+            return 0.0
+        began = clock.now()
         self._check_in_time(seat, asker, deadline)
         waiter = Waiter(asker)
         queue.put(seat.expert, waiter)
@@ -168,6 +169,7 @@ class Residency:
                 queue.leave(seat.expert, waiter)
                 self._settle(seat.place)  # another may be the first now
             raise
+        return clock.now() - began
 
     def _release(self, seat: Seat) -> None:
         seat.leases -= 1
