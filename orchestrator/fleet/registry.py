@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -64,7 +65,10 @@ class Registry(Mapping[str, Expert]):
         self._settings: dict[str, ExpertSettings] = dict(config.experts)
         self._site = replace(site, asked=self.draft)
         fair_s = FAIR_SHARE * config.budget.deadline_s
-        self._guards = {name: Guard(name, settings, fair_s=fair_s) for name, settings in self._settings.items()}
+        self._guards = {
+            name: Guard(name, settings, fair_s=fair_s, asleep=partial(self._asleep, name))
+            for name, settings in self._settings.items()
+        }
         self._experts: dict[str, Expert] = dict(built or {})
         self._started: set[str] = set()
         self._died: dict[str, str] = {}
@@ -134,6 +138,9 @@ class Registry(Mapping[str, Expert]):
         """How often an expert asked a second server; None where it never may."""
         expert: object = self._experts.get(expert_id)
         return expert.hedges if isinstance(expert, Replicated) else None
+
+    def _asleep(self, expert_id: str) -> bool:
+        return self.residency is not None and not self.residency.is_awake(expert_id)
 
     def wait_s(self, expert_id: str) -> float:
         """Seconds until an expert can be awake; 0 for one that is, or never sleeps."""

@@ -30,6 +30,8 @@ __all__ = ["Residency"]
 
 GB = 1e9
 LOOK_EVERY_S = 5.0
+OVERDUE = 0.1
+"""A wake that takes longer than the last one is taken to need this share of that one still."""
 LIKELY = 0.5
 """A follower in a session that is as probable as this is woken early, where that is asked for."""
 
@@ -116,6 +118,11 @@ class Residency:
         finally:
             self._release(seat)
 
+    def is_awake(self, expert: str) -> bool:
+        """Whether it is, or never sleeps."""
+        seat = self._seat(expert)
+        return seat is None or seat.state == "awake"
+
     def wait_s(self, expert: str) -> float:
         """Seconds until it can be awake: 0 where it is or never sleeps, infinite where it is not there."""
         seat, now = self._seat(expert), clock.now()
@@ -125,7 +132,7 @@ class Residency:
             return math.inf
         wake_s = seat.takes_s(f"wake {seat.slept}", now, default_s=seat.size / GB / self._rules.wake_gb_per_s)
         if seat.state == "waking":
-            return max(0.0, wake_s - (now - seat.since))
+            return max(OVERDUE * wake_s, wake_s - (now - seat.since))
         return wake_s
 
     def seen(self, expert: str) -> ResidencySeen | None:

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 REST_S = 5.0
 """After a move that failed an expert is not moved again for so long."""
 NOT_THERE = "none of its servers is there"
+UNSEEN: Seen = "unsure"
 UNSURE = "its servers do not say whether they sleep"
 FORGOTTEN = 2
 """The level assumed of those whom somebody else sent to sleep: weights are then read again, which is never wrong."""
@@ -70,7 +71,7 @@ class Switch:
                 if not seat.moving:
                     group.start_soon(one, seat)
         for seat in sorted(self._seats.values(), key=lambda seat: not seat.pinned):
-            moves, seen = found.get(seat.expert, (None, "unsure"))
+            moves, seen = found.get(seat.expert, (-1, UNSEEN))
             if seat.moves == moves:  # else it was moved meanwhile, and what was seen is old
                 if observing:
                     _note(seat, seen)

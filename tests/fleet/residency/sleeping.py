@@ -59,6 +59,7 @@ def configured(urls: dict[str, Sequence[str]], *, settings: dict[str, Any], rule
             "categories": {"general": {"description": "all", "experts": ["other"]}},
             "general": "general",
             "experts": {name: VllmSettings(**each) for name, each in experts.items()},
+            "budget": {"deadline_s": 0.5},
             "residency": {"awake_gb": {"default": 20.0}, "wake_gb_per_s": 1000.0, **rules},
         }
     )

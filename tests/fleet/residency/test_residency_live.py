@@ -59,6 +59,29 @@ async def test_none_waits_beyond_its_deadline(tmp_path: Path) -> None:
             assert (fleet.while_asleep, len(fleet.residency._queues["default"])) == (0, 0)
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_waiting_for_memory_is_no_failure_of_the_expert(tmp_path: Path, cancelled: bool) -> None:  # noqa: FBT001 - a parameter
+    """However many wait in vain, its breaker stays closed."""
+    with anyio.fail_after(20):
+        async with asleep(tmp_path, ("one", "two", "three")) as fleet:
+            await until_settled(fleet)
+            fleet.servers["three"][0].engine.wake_s = 30.0
+
+            async def in_vain() -> None:
+                if cancelled:
+                    with anyio.move_on_after(0.19):
+                        await fleet.ask("three", within_s=0.2)
+                else:
+                    with pytest.raises(ExpertLate):
+                        await fleet.ask("three", within_s=0.2)
+
+            async with anyio.create_task_group() as group:
+                for _ in range(8):
+                    group.start_soon(in_vain)
+            breaker = fleet.registry.guard("three").breaker
+            assert (breaker.is_open, breaker.in_a_row) == (False, 0)
+
+
 async def test_wake_that_cannot_be_in_time_is_refused_at_once(tmp_path: Path) -> None:
     """By the configured rate, 10 GB at 1 GB/s; nobody is sent to sleep for it."""
     with anyio.fail_after(20):
