@@ -71,6 +71,7 @@ class Attempt:
     """One call of one expert; a retry is an attempt of its own, and so is a call that was not let through.
 
     queued_ms: the part of `took_ms` in which it waited for a place, see `max_concurrency` of the expert.
+    woke_ms: the part of `took_ms` in which an answered one waited until the expert was awake.
     """
 
     expert: str
@@ -82,6 +83,7 @@ class Attempt:
     cost_usd: float = 0.0
     first_token_ms: float | None = None
     queued_ms: float = 0.0
+    woke_ms: float = 0.0
     took_ms: float
 
 

@@ -66,6 +66,13 @@ class Plans:
         gain = self._learned.cells[category][column].gain_text() if column in self._learned.cells[category] else ""
         return Planned(plan, place, gain=gain, instead=single.plan.experts)
 
+    def score(self, category: str, expert: str) -> float | None:
+        """The expected score of an expert in a category; None where it is not known, or the order is a person's."""
+        if self._learned is None or self._listed[category].why:
+            return None
+        cell = self._learned.cells.get(category, {}).get(expert)
+        return None if cell is None else cell.mean
+
     def _single(self, category: str, plan: Plan, listed: Planned, *, place: float) -> Planned:
         """A learned order of experts, as far as they are there; those that are listed and were not graded follow."""
         present = tuple(expert for expert in plan.experts if expert in self._experts)

@@ -110,6 +110,7 @@ class Draft:
     first_token_s, total_s: seconds since the expert was asked; first_token_s is None for answers that came whole.
     structured: what a tool returned as data.
     replica: the endpoint that answered, where the expert has several.
+    woke_s: seconds that it was waited for until it was awake.
     """
 
     expert: str
@@ -122,6 +123,7 @@ class Draft:
     passages: tuple[Passage, ...] = ()
     structured: Mapping[str, Any] | None = None
     replica: str | None = None
+    woke_s: float = 0.0
 
 
 def content_text(content: object) -> str:

@@ -92,12 +92,13 @@ async def flowing(
     categories: dict[str, Any],
     router: Any = None,
     learned: LearnedMapping | None = None,
+    who_is_awake: Any = None,
     **blocks: Any,
 ) -> AsyncIterator[Engine]:
     """An engine over these experts; a query goes to the category that its first word names."""
     config = config_of([expert.id for expert in experts], categories=categories, **blocks)
     site = Site(folder=Path(), cache=Path(), expert=lambda name: registry[name], embedder=lambda _: Words())
-    registry = Registry(config, site, built={expert.id: expert for expert in experts})
+    registry = Registry(config, site, built={expert.id: expert for expert in experts}, residency=who_is_awake)
     router = router or Router(
         classifier=cast("CategoryClassifier", FirstWord([name for name in config.categories if name != "general"])),
         calibration=Calibration(1.0),

@@ -17,6 +17,7 @@ from orchestrator.cli.options import AsJson, ConfigFile, read_config
 if TYPE_CHECKING:
     from orchestrator.config import Config
     from orchestrator.experts import Condition, ReplicaSeen
+    from orchestrator.fleet.residency.seats import ResidencySeen
 
 __all__ = ["experts"]
 
@@ -33,10 +34,16 @@ def experts(
     Example: orchestrator experts experts.yaml
     """
     settings = read_config(config)
-    conditions, replicas = anyio.run(_conditions, settings, wait_s)
+    conditions, replicas, residency = anyio.run(_conditions, settings, wait_s)
     if as_json:
         shown = [
-            {"id": name, "state": c.state, "reason": c.reason, "replicas": [asdict(seen) for seen in replicas[name]]}
+            {
+                "id": name,
+                "state": c.state,
+                "reason": c.reason,
+                "replicas": [asdict(seen) for seen in replicas[name]],
+                "residency": asdict(residency[name]) if name in residency else None,
+            }
             for name, c in conditions.items()
         ]
         print(json.dumps(shown, indent=2))
@@ -44,20 +51,31 @@ def experts(
         Console().print(_table(settings, conditions))
         if any(replicas.values()):
             Console().print(_replica_table(replicas))
+        if residency:
+            Console().print(_residency_table(residency))
     if any(condition.state != "up" for condition in conditions.values()):
         raise typer.Exit(1)
 
 
-async def _conditions(config: Config, wait_s: float) -> tuple[dict[str, Condition], dict[str, list[ReplicaSeen]]]:
-    """The conditions, and the servers of each, once no expert is starting any more, or time is up."""
+async def _conditions(
+    config: Config, wait_s: float
+) -> tuple[dict[str, Condition], dict[str, list[ReplicaSeen]], dict[str, ResidencySeen]]:
+    """The conditions, the servers of each and who is awake, once no expert is starting any more, or time is up.
+
+    Who is awake is looked at and not changed.
+    """
     from orchestrator.engine import embedders_of, experts_of
 
-    async with experts_of(config, embedders_of(config)) as registry:
+    async with experts_of(config, embedders_of(config), observing=True) as registry:
         await registry.start_all()
         with anyio.move_on_after(wait_s):
             await registry.settled()
+            if registry.residency is not None:
+                await registry.residency.looked.wait()
         conditions = {expert: registry.condition(expert) for expert in registry}
-        return conditions, {expert: registry.replicas(expert) for expert in registry}
+        replicas = {expert: registry.replicas(expert) for expert in registry}
+        seen = {} if registry.residency is None else {expert: registry.residency.seen(expert) for expert in registry}
+        return conditions, replicas, {expert: each for expert, each in seen.items() if each is not None}
 
 
 def _table(config: Config, conditions: dict[str, Condition]) -> Table:
@@ -66,6 +84,15 @@ def _table(config: Config, conditions: dict[str, Condition]) -> Table:
         categories = [category for category, block in config.categories.items() if name in block.experts]
         state = f"[{COLOURS[condition.state]}]{condition.state}[/]"
         table.add_row(name, config.experts[name].kind, state, ", ".join(categories), condition.reason)
+    return table
+
+
+def _residency_table(residency: dict[str, ResidencySeen]) -> Table:
+    table = Table("expert", "residency", "accelerator", "GB", "of", "leases", "waiting", "reason")
+    for name, seen in residency.items():
+        counts = [str(count) for count in (seen.leases, seen.waiting)]
+        memory = (f"{seen.gb:g}", f"{seen.used_gb:g}/{seen.capacity_gb:g}")
+        table.add_row(name, seen.state, seen.accelerator, *memory, *counts, seen.reason)
     return table
 
 

@@ -55,6 +55,10 @@ def _server_address(url: str) -> str:
 
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 ServerAddress = Annotated[str, AfterValidator(_server_address)]
+PositiveGigabytes = Annotated[float, Field(gt=0)]
+_GB_PER_B = 2
+"""16-bit weights: bytes of a parameter."""
+_OF_SLEEP = frozenset({"sleep", "sleep_level", "weights_gb", "pin", "accelerator"})
 
 
 class VllmSettings(ExpertSettings):
@@ -78,6 +82,15 @@ class VllmSettings(ExpertSettings):
     )
     api_key: SecretStr | None = Field(default=None, description="bearer token of the servers, as ${VARIABLE}")
     sleep: bool = Field(default=False, description="may be put to sleep when idle (servers in sleep mode)")
+    sleep_level: Literal[1, 2] = Field(
+        default=1, description="1: asleep its weights stay in host memory; 2: they are read from disk again"
+    )
+    weights_gb: PositiveGigabytes | None = Field(
+        default=None,
+        description="accelerator memory that one of its servers gives back asleep; default: 2 x active_params_b",
+    )
+    pin: bool = Field(default=False, description="never put to sleep")
+    accelerator: str = Field(default="default", description="which memory it shares, by a name of residency.awake_gb")
     system: str | None = Field(default=None, description="system prompt, used when the request has none")
     runner: Literal["generate", "pooling"] = Field(
         default="generate", description="what its servers run: generate answers chats, pooling answers /v1/embeddings"
@@ -129,6 +142,26 @@ class VllmSettings(ExpertSettings):
             message = "give api_key or a user name in the addresses, not both: a request carries one of them"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _sleeps_wholly(self) -> Self:
+        if self.base is not None and (given := sorted(_OF_SLEEP & self.model_fields_set)):
+            message = f"{given[0]} of an adapter: it sleeps and wakes with its base; give it there"
+            raise ValueError(message)
+        if self.base is None and not self.sleep and (given := sorted((_OF_SLEEP - {"sleep"}) & self.model_fields_set)):
+            message = f"{given[0]} without sleep: true means nothing"
+            raise ValueError(message)
+        if self.sleep and self.resident_gb is None:
+            message = "sleep without weights_gb or active_params_b: say how much memory it takes awake"
+            raise ValueError(message)
+        return self
+
+    @property
+    def resident_gb(self) -> float | None:
+        """Accelerator memory that it takes awake; None where nothing says so."""
+        if self.weights_gb is not None:
+            return self.weights_gb
+        return _GB_PER_B * self.active_params_b if self.active_params_b else None
 
     def refers_to(self) -> dict[str, str]:
         return {} if self.base is None else {"base": self.base}

@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator.config.catalogue import expert_kinds
 from orchestrator.config.conditions import condition_problems, parameter_problems
 from orchestrator.config.environment import Filler
+from orchestrator.config.memory import memory_problems
 from orchestrator.config.notes import notes
 from orchestrator.config.problems import Mark, Problem, lines
 from orchestrator.config.problems import Path as Place
@@ -65,6 +66,7 @@ def load(path: Path, *, environment: Mapping[str, str]) -> Loaded:
         *reference_problems(root, experts),
         *condition_problems(root, experts, folder),
         *(parameter_problems(root, outline.routing) if outline is not None else ()),
+        *(memory_problems(root, outline, experts) if outline is not None else ()),
         *(classifier_problems(root, outline.routing, experts) if outline is not None else ()),
     ]
     if problems or outline is None:

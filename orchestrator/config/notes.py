@@ -23,7 +23,6 @@ class NotYet:
 
 NOT_YET = (
     NotYet(path=("serve", "store"), message="decisions are kept in memory in this version"),
-    NotYet(path=("experts", "*", "sleep"), message="residency is not part of this version"),
 )
 
 

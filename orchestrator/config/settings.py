@@ -31,6 +31,7 @@ __all__ = [
     "Fusion",
     "Identifier",
     "Launch",
+    "Residency",
     "Routing",
     "Serve",
     "Settings",
@@ -294,6 +295,38 @@ class Launch(Settings):
     restarts: int = Field(default=5, ge=0, description="failures in a row after which a server is given up")
 
 
+class Residency(Settings):
+    """How the experts that sleep share accelerators."""
+
+    policy: Literal["dependency", "lru", "lfu", "usage"] = Field(
+        default="dependency", description="who goes to sleep where another is needed; see docs/residency.md"
+    )
+    awake_gb: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=lambda: {"default": 80.0},
+        min_length=1,
+        description="by accelerator, the memory for those that are awake",
+    )
+    asleep_gb: float | None = Field(
+        default=None,
+        ge=0,
+        description="host memory for those that sleep at level 1; who does not fit sleeps at level 2",
+    )
+    fairness: int = Field(
+        default=32, ge=0, description="most requests for experts that are awake before one that waits for a switch"
+    )
+    prefetch: bool = Field(
+        default=False, description="wake the likely next expert of a session where there is free memory"
+    )
+    wake_gb_per_s: float = Field(default=10.0, gt=0, description="what a wake is taken to do before one was seen")
+    wake_timeout_s: Seconds = Field(default=60.0, description="most seconds of one wake, or of falling asleep")
+    wake_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="learned score that a second of waiting for a wake is worth: an expert that is awake goes before "
+        "one that is not if it is worse by less; 0 keeps the order",
+    )
+
+
 def _no_switch(value: object) -> object:
     if isinstance(value, bool):  # a literal 1 takes True, which equals it
         message = "expected 1, found true or false"
@@ -319,6 +352,7 @@ class Config(Settings):
     fusion: Fusion = Field(default_factory=Fusion)
     serve: Serve = Field(default_factory=Serve)
     usage: Usage = Field(default_factory=Usage)
+    residency: Residency = Field(default_factory=Residency, description="who is awake")
     launch: dict[Identifier, Launch] = Field(default_factory=dict, description="by expert id")
     folder: SkipJsonSchema[Path] = Field(
         default=Path(), exclude=True, description="where relative paths start; set by the loader, no key of the file"

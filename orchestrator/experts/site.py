@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from orchestrator.batching import TextEmbedder
     from orchestrator.experts.protocol import Expert
     from orchestrator.types import ChatRequest, Draft, Emit
 
-__all__ = ["Site"]
+__all__ = ["Site", "Wakefulness"]
 
 T = TypeVar("T")
+
+
+class Wakefulness(Protocol):
+    """Keeps experts awake while they are asked."""
+
+    def awake(self, expert: str, *, deadline: float, session: str | None = None) -> AbstractAsyncContextManager[float]:
+        """A block in which an expert, or an adapter's base, is awake; gives the seconds that were waited for it.
+
+        Raises:
+            ExpertError: it is not awake by the deadline, on anyio's clock.
+
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +39,7 @@ class Site:
     expert: another expert by id, to be looked up when it is needed, not while experts are being built. For its draft
         use `ask`.
     embedder: a text embedder by its name in the configuration; one instance a name in the process.
+    residency: holds experts awake while they are asked; None where none ever sleeps.
     asked: makes the calls of `ask`, within what is set for the expert; set by who keeps the experts.
     """
 
@@ -33,6 +47,7 @@ class Site:
     cache: Path
     expert: Callable[[str], Expert]
     embedder: Callable[[str], TextEmbedder]
+    residency: Wakefulness | None = None
     asked: Callable[[str, ChatRequest, Emit], Awaitable[Draft]] | None = None
     _shared: dict[Hashable, object] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ One for each expert, shared by every role: answers, drafts, verdicts, classifier
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from orchestrator import clock
@@ -34,9 +35,13 @@ class Guard:
     """Lets calls through to one expert, and learns from what becomes of them.
 
     fair_s: what a call must have been given at least for its being too late to count as a failure.
+    asleep: whether the expert is not awake, so that a call which has not begun is waiting for that.
     """
 
-    def __init__(self, expert: str, settings: ExpertSettings, *, fair_s: float) -> None:
+    def __init__(
+        self, expert: str, settings: ExpertSettings, *, fair_s: float, asleep: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._asleep = asleep
         self._expert = expert
         self._fair_s = fair_s
         self._last = ""
@@ -116,6 +121,8 @@ class Guard:
         """Whether the call's own limit ended it, and that tells nothing: it had begun, or had hardly any time."""
         if isinstance(error, Exception) and not isinstance(error, ExpertTimeout):
             return False
+        if not visit.begun and self._asleep():
+            return True
         if now < visit.until - _CLOCK_S:  # cancelled by the caller, or a limit of the expert's own
             return not isinstance(error, ExpertTimeout)
         return visit.begun or visit.until - visit.at < self._fair_s

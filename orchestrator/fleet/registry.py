@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -30,6 +32,9 @@ from orchestrator.fleet.guard import FAIR_SHARE, Guard
 from orchestrator.types import ChatRequest, Draft, Emit
 from routers.importing import load_name
 
+if TYPE_CHECKING:
+    from orchestrator.fleet.residency.residency import Residency
+
 __all__ = ["Registry"]
 
 log = structlog.get_logger()
@@ -43,12 +48,27 @@ class Registry(Mapping[str, Expert]):
     what it names. Experts live while `background` is open.
     """
 
-    def __init__(self, config: Config, site: Site, *, built: Mapping[str, Expert] | None = None) -> None:
-        """Take the experts of a configuration; `built` are those that the caller made itself."""
+    def __init__(
+        self,
+        config: Config,
+        site: Site,
+        *,
+        built: Mapping[str, Expert] | None = None,
+        residency: Residency | None = None,
+    ) -> None:
+        """Take the experts of a configuration.
+
+        built: those that the caller made itself. residency: who is awake, where any of them sleeps, which the caller
+        keeps in service.
+        """
+        self.residency = residency
         self._settings: dict[str, ExpertSettings] = dict(config.experts)
         self._site = replace(site, asked=self.draft)
         fair_s = FAIR_SHARE * config.budget.deadline_s
-        self._guards = {name: Guard(name, settings, fair_s=fair_s) for name, settings in self._settings.items()}
+        self._guards = {
+            name: Guard(name, settings, fair_s=fair_s, asleep=partial(self._asleep, name))
+            for name, settings in self._settings.items()
+        }
         self._experts: dict[str, Expert] = dict(built or {})
         self._started: set[str] = set()
         self._died: dict[str, str] = {}
@@ -118,6 +138,13 @@ class Registry(Mapping[str, Expert]):
         """How often an expert asked a second server; None where it never may."""
         expert: object = self._experts.get(expert_id)
         return expert.hedges if isinstance(expert, Replicated) else None
+
+    def _asleep(self, expert_id: str) -> bool:
+        return self.residency is not None and not self.residency.is_awake(expert_id)
+
+    def wait_s(self, expert_id: str) -> float:
+        """Seconds until an expert can be awake; 0 for one that is, or never sleeps."""
+        return 0.0 if self.residency is None else self.residency.wait_s(expert_id)
 
     async def start(self, expert_id: str) -> None:
         """Bring an expert and those it refers to into service; does nothing for one that is.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 
 from orchestrator.config import Config
+from orchestrator.config.memory import sleepers
 from orchestrator.embedders import Embedders
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
@@ -32,8 +34,19 @@ def site_of(config: Config, embedders: Embedders, expert: Callable[[str], Expert
 
 
 @asynccontextmanager
-async def experts_of(config: Config, embedders: Embedders) -> AsyncIterator[Registry]:
-    """The experts of a configuration, startable inside the block; no router is needed."""
-    registry = Registry(config, site_of(config, embedders, lambda expert_id: registry[expert_id]))
+async def experts_of(config: Config, embedders: Embedders, *, observing: bool = False) -> AsyncIterator[Registry]:
+    """The experts of a configuration, startable inside the block; no router is needed.
+
+    observing: nobody is put to sleep or woken; experts that sleep are not to be asked then.
+    """
+    residency = None
+    if sleepers(config.experts):
+        from orchestrator.fleet.residency.live import residency_of  # noqa: PLC0415 - numpy, for those that need it
+
+        residency = residency_of(config, observing=observing)
+    site = replace(site_of(config, embedders, lambda expert_id: registry[expert_id]), residency=residency)
+    registry = Registry(config, site, residency=residency)
     async with embedders.background.open(), registry.background.open():
+        if residency is not None:
+            registry.background.start(residency.serve, name="residency")
         yield registry

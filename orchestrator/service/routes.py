@@ -16,6 +16,7 @@ from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
 from orchestrator.experts import HedgeCounts, ReplicaSeen, Searcher, State
 from orchestrator.fleet.registry import Registry
+from orchestrator.fleet.residency.seats import ResidencySeen
 from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
 from orchestrator.service.embeddings import embedding_models
@@ -54,6 +55,7 @@ class ExpertShown(BaseModel):
     base: the expert on whose servers it lives, None for one with servers of its own.
     replicas: its servers and how each of them is; empty where it has none of its own.
     hedges: how often it asked a second one because the first was slow; None where that is off.
+    residency: whether it is awake, and its memory; None where it never sleeps.
     """
 
     id: str
@@ -66,6 +68,7 @@ class ExpertShown(BaseModel):
     base: str | None = None
     replicas: list[ReplicaSeen] = []
     hedges: HedgeCounts | None = None
+    residency: ResidencySeen | None = None
 
 
 class Found(BaseModel):
@@ -223,6 +226,7 @@ def _shown(engine: Engine, expert: str) -> ExpertShown:
         base=settings.shares(),
         replicas=registry.replicas(expert),
         hedges=registry.hedges(expert),
+        residency=None if registry.residency is None else registry.residency.seen(expert),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.config import Config
@@ -63,15 +64,40 @@ class Chooser:
         if fuse or planned.plan.kind == "fuse":
             verdict = self._verdict(category, plans)
             return self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
-        experts, skipped = self._usable(planned.plan.experts, request)
+        usable, skipped = self._usable(planned.plan.experts, request)
+        experts, late, grounds = self._awake_first(category, usable, request, plans)
         return Chosen(
             plan="single",
             experts=experts,
-            skipped=skipped,
+            skipped=(*skipped, *late),
             cost_quality=planned.cost_quality,
-            reason=_grounds(category, planned, request),
+            reason=_grounds(category, planned, request) + grounds,
             took_ms=watch.ms,
         )
+
+    def _awake_first(
+        self, category: str, experts: tuple[str, ...], request: ChatRequest, plans: Plans
+    ) -> tuple[tuple[str, ...], tuple[Skipped, ...], str]:
+        """The experts with those that cannot be awake in time last, and some that are awake before some that sleep.
+
+        With them, who was put last and why, and what else was changed, as the rest of a sentence.
+        """
+        waits = {expert: self._registry.wait_s(expert) for expert in experts}
+        if not any(waits.values()) or all(waits.values()):
+            return experts, (), ""
+        left_s, weight = request.left_s, self._config.residency.wake_weight
+        late = [expert for expert in experts if waits[expert] > left_s]
+        scores = {expert: plans.score(category, expert) for expert in experts}
+        order, notes = [expert for expert in experts if expert not in late], list[str]()
+        for expert in [expert for expert in order if not waits[expert]]:
+            place = at = order.index(expert)
+            while at and waits[order[at - 1]] and _worth(scores, order[at - 1], expert, weight * waits[order[at - 1]]):
+                at -= 1
+            if at < place:
+                notes.append(f"; {expert!r} is awake, {order[at]!r} would take about {waits[order[at]]:.1f} s to wake")
+                order.insert(at, order.pop(place))
+        skipped = tuple(Skipped(expert=expert, reason=_too_late(waits[expert], left_s)) for expert in late)
+        return (*order, *late), skipped, "".join(notes)
 
     def _obstacle(self, plan: Plan, request: ChatRequest, *, writer: str | None) -> str:
         """Why a learned fuse plan cannot be served whole now, as the rest of a sentence; empty where it can."""
@@ -165,6 +191,18 @@ class Chooser:
         if limit is not None and usd > limit:
             return f"it would cost about {usd:.6f} USD, the budget is {limit:g}"
         return ""
+
+
+def _worth(scores: Mapping[str, float | None], better: str, other: str, most: float) -> bool:
+    """Whether the second is known to be worse than the first by less than `most`."""
+    one, two = scores[better], scores[other]
+    return one is not None and two is not None and one - two < most
+
+
+def _too_late(wait_s: float, left_s: float) -> str:
+    if math.isinf(wait_s):
+        return "last resort, it sleeps and cannot be woken now"
+    return f"last resort, waking it takes about {wait_s:.1f} s, the request has {left_s:.1f} s left"
 
 
 def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: str | None, watch: Stopwatch) -> Chosen:

@@ -28,6 +28,7 @@ experts:
     replicas: [http://10.0.0.3:8000]
     api_key: "${CODER_KEY}"
     sleep: true
+    weights_gb: 15.2
   sql:        {kind: vllm, base: coder, adapter: sql-lora}           # LoRA adapter on the coder's servers
   handbook:   {kind: retriever, corpus: handbook.jsonl, embedders: [minilm, bm25], top_k: 5, reader: generalist}
   weather:    {kind: mcp, server: {command: uvx, args: [mcp-weather]}, tool: get_weather, arguments_by: generalist}

@@ -61,6 +61,7 @@ def test_complete_example_loads_as_one_typed_value(own_folder: Path) -> None:
                 replicas=("http://10.0.0.3:8000",),
                 api_key="coder-secret",
                 sleep=True,
+                weights_gb=15.2,
             ),
             "sql": vllm(base="coder", adapter="sql-lora"),
             "handbook": RetrieverSettings(
@@ -85,8 +86,7 @@ def test_complete_example_loads_as_one_typed_value(own_folder: Path) -> None:
 def test_complete_example_notes_what_has_no_effect_yet() -> None:
     """Ours: keys of later versions are read and checked, and each is noted with its place."""
     assert loaded(COMPLETE, COMPLETE_ENVIRONMENT).notes == (
-        "experts.yaml:22:5: experts.coder.sleep: residency is not part of this version",
-        "experts.yaml:30:42: serve.store: decisions are kept in memory in this version",
+        "experts.yaml:31:42: serve.store: decisions are kept in memory in this version",
     )
 
 
@@ -141,7 +141,10 @@ def test_number_may_be_quoted_or_come_from_the_environment(written: str) -> None
 )
 def test_switch_may_be_said_in_the_words_of_yaml(written: str, meant: bool) -> None:  # noqa: FBT001 - a parameter of the table
     """Ours: `yes` and `no` are texts, unless a switch is due."""
-    text = MINIMAL + f"  other:\n    {{kind: vllm, model: m, replicas: [http://a], sleep: {written}}}\n"
+    text = (
+        MINIMAL
+        + f"  other:\n    {{kind: vllm, model: m, replicas: [http://a], active_params_b: 7, sleep: {written}}}\n"
+    )
     text = text.replace("${ON}", '"${ON}"')
 
     settings = loaded(text, {"ON": "true"}).config.experts["other"]

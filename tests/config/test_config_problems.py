@@ -10,7 +10,8 @@ from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
 TOP_KEYS = (
-    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, routing, serve, usage, version"
+    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, residency, routing, serve, usage, "
+    "version"
 )
 VLLM_KEYS = choices("", VllmSettings.model_fields).strip(" )")
 KINDS = "(known: local, mcp, retriever, vllm"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -104,10 +106,11 @@ class VllmExpert:
             )
 
     async def _stay(self) -> None:
-        if self._adapter is None:  # its servers have it from their command line
+        home = self.home()
+        # Without a path its servers have it from their command line; servers that sleep get it with its first request.
+        if self._adapter is None or home.settings.sleep:
             await anyio.sleep_forever()
         else:
-            home = self.home()
             await keep_loaded(self._adapter, home.adapters, home.replicas, every_s=self.probe_interval_s)
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
@@ -115,7 +118,12 @@ class VllmExpert:
             raise ExpertRejected(self.id, "its servers only embed (runner: pooling); POST /v1/embeddings")
         self._pool.hold()
         try:
-            return await self._from_any(request, emit, started=clock.now())
+            started = clock.now()
+            if self._site.residency is None:
+                return await self._from_any(request, emit, started=started)
+            async with self._awake(request.deadline, request.session) as woke_s:
+                draft = await self._from_any(request, emit, started=started)
+            return replace(draft, woke_s=woke_s) if woke_s else draft
         finally:
             self._pool.release()
 
@@ -140,7 +148,8 @@ class VllmExpert:
         post = partial(self._post_json, deadline=request.deadline)
         with self._pool.held():
             scorer = PromptScorer(self.id, self._model, post, at_once=at_once)
-            return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
+            async with self._awake(request.deadline, request.session):
+                return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
 
     async def embeddings(self, raw: bytes, body: Mapping[str, Any], *, deadline: float) -> bytes:
         """The servers' answer to an embeddings request, passed on as it came but for the names of the model.
@@ -150,7 +159,8 @@ class VllmExpert:
         """
         sent = embeddings_request(raw, body, model=self._model)
         with self._pool.held():
-            return named_embeddings(await self._post("/v1/embeddings", sent, deadline=deadline), self.id)
+            async with self._awake(deadline, None):
+                return named_embeddings(await self._post("/v1/embeddings", sent, deadline=deadline), self.id)
 
     async def live_problems(self) -> list[LiveProblem]:
         """Whether the servers are what the configuration takes them for; see `LiveChecked`."""
@@ -164,6 +174,11 @@ class VllmExpert:
         if not isinstance(base, VllmExpert):
             raise ExpertUnavailable(self.id, f"its base {self.settings.base!r} is no expert of the kind vllm")
         return base.home()
+
+    def _awake(self, deadline: float, session: str | None) -> AbstractAsyncContextManager[float]:
+        """A block in which its servers, or its base's, are awake: around all that is asked of them."""
+        residency = self._site.residency
+        return nullcontext(0.0) if residency is None else residency.awake(self.id, deadline=deadline, session=session)
 
     async def _from_any(self, request: ChatRequest, emit: Emit, *, started: float) -> Draft:
         """The draft of the first server that gives one, each asked at most once."""

@@ -61,6 +61,11 @@ class Queue(Generic[Item]):
         """Who is waited for, the longest waited for first."""
         return sorted(self._groups, key=lambda expert: self._groups[expert].oldest)
 
+    def waiting_for(self, expert: str) -> int:
+        """How many wait for it."""
+        group = self._groups.get(expert)
+        return 0 if group is None else len(group.waiting)
+
     def admits(self, expert: str) -> bool:
         """Whether a request that comes now for an expert that is awake may be served at once, before those who wait."""
         return expert not in self._groups and self._allowance(self._arrivals + 1, expert) > 0
@@ -96,6 +101,24 @@ class Queue(Generic[Item]):
         if not group.waiting:
             del self._groups[expert]
         return taken
+
+    def leave(self, expert: str, item: Item) -> None:
+        """One who waits does so no more; nothing happens where it does not."""
+        group = self._groups.get(expert)
+        if group is None:
+            return
+        kept = deque(waiting for waiting in group.waiting if waiting[1] is not item)
+        self._size -= len(group.waiting) - len(kept)
+        group.waiting = kept
+        if not kept:
+            del self._groups[expert]
+
+    def drop(self, expert: str) -> list[Item]:
+        """All who wait for an expert, who do so no more; they overtake nobody."""
+        group = self._groups.pop(expert, None)
+        dropped = [] if group is None else [item for _, item in group.waiting]
+        self._size -= len(dropped)
+        return dropped
 
     def _allowance(self, number: int, expert: str) -> float:
         """How many of this number of arrival may be served before those that came earlier for other experts."""

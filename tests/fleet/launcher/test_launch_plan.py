@@ -48,7 +48,7 @@ def test_a_key_goes_into_the_environment_and_not_into_the_command() -> None:
 
 def test_what_experts_need_of_their_servers_is_switched_on() -> None:
     """Sleep wants the development paths, adapters want LoRA and leave to load them."""
-    coder = {"model": "m", "replicas": ["http://127.0.0.1:8001"], "sleep": True}
+    coder = {"model": "m", "replicas": ["http://127.0.0.1:8001"], "sleep": True, "weights_gb": 2}
     (plan,) = plans_of(
         configured({"coder": {"model": "/models/m"}}, coder=coder, sql={"base": "coder", "adapter": "sql"})
     )
