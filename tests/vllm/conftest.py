@@ -122,7 +122,7 @@ class Fleet:
     def _config(self) -> dict[str, Any]:
         common = {"command": [VLLM, "serve"], "model": str(self.model), "start_timeout_s": START_S}
         environment = {**ENVIRONMENT, "PATH": f"{Path(VLLM).parent}{os.pathsep}{os.environ['PATH']}"}
-        modules = [f"{name}={self.adapters[name]}" for name in ("first", "second")]
+        modules = [f"{name}={self.adapters[name]}" for name in ("first", "second")]  # the third is loaded at run time
         return {
             "version": 1,
             "general": "general",
@@ -149,6 +149,13 @@ class Fleet:
                 },
                 "first": {"kind": "vllm", "base": "base", "adapter": "first", "score": True},
                 "second": {"kind": "vllm", "base": "base", "adapter": "second", "score": True},
+                "third": {
+                    "kind": "vllm",
+                    "base": "base",
+                    "adapter": "third",
+                    "path": str(self.adapters["third"]),
+                    "score": True,
+                },
                 "vectors": {
                     "kind": "vllm",
                     "model": "smollm2-vectors",

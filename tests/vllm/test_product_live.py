@@ -73,6 +73,15 @@ def test_structured_output_keeps_its_schema(client: httpx.Client) -> None:
     jsonschema.validate(json.loads(answer.json()["choices"][0]["message"]["content"]), schema)
 
 
+def test_an_adapter_is_loaded_when_the_service_runs(fleet: Fleet, client: httpx.Client) -> None:
+    """The server knew nothing of it when it was started; it is addressed by its name."""
+    answer = client.post(CHAT, json=body("Hi", model="third", max_tokens=4))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["model"] == "third"
+    served = httpx.get(f"{fleet.generating}/v1/models", timeout=PATIENCE_S, trust_env=False).json()["data"]
+    assert [row["root"] for row in served if row["id"] == "third"] == [str(fleet.adapters["third"])]
+
+
 def test_vectors_come_from_the_pooling_server(client: httpx.Client) -> None:
     """Unit length, one a text; and the expert is no candidate for chats."""
     answer = client.post("/v1/embeddings", json={"model": "vectors", "input": ["a cat", "a dog"]})
@@ -116,7 +125,7 @@ def test_the_servers_are_shown_as_they_are(client: httpx.Client) -> None:
     """Health and load of each server stand with its expert."""
     experts = {row["id"]: row for row in client.get("/v1/experts").json()}
     assert {name: row["state"] for name, row in experts.items()} == dict.fromkeys(
-        ("base", "first", "second", "vectors"), "up"
+        ("base", "first", "second", "third", "vectors"), "up"
     )
     (replica,) = experts["base"]["replicas"]
     assert (replica["healthy"], replica["breaker"]) == (True, "closed")

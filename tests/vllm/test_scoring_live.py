@@ -1,5 +1,6 @@
 """Scores of a real vLLM server against transformers in this process, on the same weights."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from orchestrator.config.kinds import LocalSettings, VllmSettings
 from orchestrator.experts import Expert, Site, TokenLogprobs
@@ -17,6 +19,7 @@ from orchestrator.testing import in_service
 from orchestrator.types import ChatRequest
 from tests.experts.vllm.conftest import no_embedder
 from tests.flowing import Collected, flowing
+from tests.vllm.adapters import merged
 from tests.vllm.conftest import Fleet
 
 pytestmark = pytest.mark.anyio
@@ -105,14 +108,39 @@ async def test_scores_of_vllm_are_those_of_transformers(
 
 async def test_an_adapter_scores_under_its_own_name(remote: VllmExpert, site: Site, served: list[str]) -> None:
     """Trap 6 of VLLM.md: that an adapter is applied shows in its log-probabilities, not in its text."""
-    if len(served) == 1:
-        pytest.skip("the server has no adapters")
+    assert served[1:3] == ["first", "second"]
     adapter = VllmExpert("adapted", VllmSettings(base="remote", adapter=served[1], score=True), site)
     async with in_service(adapter):
         with anyio.fail_after(120):
             changed, plain = await scores(adapter, CONVERSATIONS[0]), await scores(remote, CONVERSATIONS[0])
     assert [one.tokens for one in changed] == [one.tokens for one in plain]
     assert [one.logprobs for one in changed] != [one.logprobs for one in plain]
+
+
+async def test_an_adapter_loaded_at_run_time_scores_as_its_merged_weights_do(
+    remote: VllmExpert, site: Site, fleet: Fleet, tmp_path: Path
+) -> None:
+    """Specified (issue 5): base weights plus alpha / r * B A, in transformers, within .01 a token."""
+    folder = tmp_path / "merged"
+    shutil.copytree(fleet.model, folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: weights[name] + added for name, added in merged(fleet.adapters["third"]).items()}
+        | {name: weights[name] for name in weights.keys() - merged(fleet.adapters["third"]).keys()},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    settings = VllmSettings(base="remote", adapter="third", path=str(fleet.adapters["third"]), score=True)
+    adapter, local = VllmExpert("third", settings, site), LocalExpert("local", LocalSettings(model=str(folder)), site)
+    async with in_service(adapter), in_service(local):
+        with anyio.fail_after(240):
+            there, here = await scores(adapter, CONVERSATIONS[0]), await scores(local, CONVERSATIONS[0])
+            plain = await scores(remote, CONVERSATIONS[0])
+    pairs = [
+        pair for one, other in zip(there, here, strict=True) for pair in zip(one.logprobs, other.logprobs, strict=True)
+    ]
+    assert max(abs(a - b) for a, b in pairs) < MOST_APART
+    assert [one.logprobs for one in there] != [one.logprobs for one in plain]
 
 
 async def test_experts_on_the_server_agree_by_likelihood(
