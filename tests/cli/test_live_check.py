@@ -21,6 +21,7 @@ HEAD = """\
 version: 1
 categories: {general: {description: all, experts: [EXPERT]}}
 general: general
+residency: {awake_gb: {default: 80}}
 experts:
 """
 FIRST = HEAD.count("\n") + 1
@@ -194,11 +195,11 @@ async def test_two_adapters_of_one_base_are_both_looked_at(tmp_path: Path, serve
 
 async def test_sleep_wants_servers_that_can(tmp_path: Path, server: FakeVLLM) -> None:
     """Specified: sleep: true on a server without the endpoints; with them it passes."""
-    status, (found,) = await told(tmp_path, {"coder": vllm(server, sleep=True)})
+    status, (found,) = await told(tmp_path, {"coder": vllm(server, sleep=True, weights_gb=1)})
     assert (status, found["path"]) == (2, "experts.coder.sleep")
     assert "VLLM_SERVER_DEV_MODE=1" in found["message"]
     async with FakeVLLM(dev=True) as able:
-        assert await told(tmp_path, {"coder": vllm(able, sleep=True)}) == (0, [])
+        assert await told(tmp_path, {"coder": vllm(able, sleep=True, weights_gb=1)}) == (0, [])
 
 
 async def test_replicas_that_differ_are_told_apart(tmp_path: Path) -> None:

@@ -106,11 +106,13 @@ class VllmExpert:
             )
 
     async def _stay(self) -> None:
-        home = self.home()
         # Without a path its servers have it from their command line; servers that sleep get it with its first request.
-        if self._adapter is None or home.settings.sleep:
+        # A base of another kind is told by `condition` and by each draft.
+        base = self._site.expert(self.settings.base or "")
+        if self._adapter is None or not isinstance(base, VllmExpert) or base.home().settings.sleep:
             await anyio.sleep_forever()
         else:
+            home = base.home()
             await keep_loaded(self._adapter, home.adapters, home.replicas, every_s=self.probe_interval_s)
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
