@@ -153,9 +153,8 @@ class Pipeline:
 
 
 def _seen(draft: Draft) -> DraftSeen:
-    return DraftSeen(
-        expert=draft.expert, text=draft.text, citations=tuple(passage.document for passage in draft.passages)
-    )
+    cited = tuple(passage.document for passage in draft.passages if passage.cited is not False)
+    return DraftSeen(expert=draft.expert, text=draft.text, citations=cited)
 
 
 def _waiting_for(trace: Trace) -> str:

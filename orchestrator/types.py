@@ -88,7 +88,8 @@ class Passage:
     """A piece of a document that a retriever found.
 
     score: higher is better; comparable only within one result list. rank: from 1.
-    start, end: character offsets of `text` in the document.
+    start, end: character offsets of `text` in the document. page: on which it begins, from 1, where there are pages.
+    cited: whether the answer names it as a source; None where nobody wrote one from it.
     """
 
     expert: str
@@ -99,6 +100,8 @@ class Passage:
     rank: int
     start: int
     end: int
+    page: int | None = None
+    cited: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

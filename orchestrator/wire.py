@@ -40,8 +40,8 @@ def new_id(prefix: str) -> str:
 
 
 def citation(passage: Passage) -> dict[str, Any]:
-    """A passage as it stands in an answer's `citations`."""
-    return {
+    """A passage as it stands in an answer's `citations`; `page` and `cited` where there is something to say."""
+    shown: dict[str, Any] = {
         "index": passage.rank,
         "expert": passage.expert,
         "document": passage.document,
@@ -51,6 +51,8 @@ def citation(passage: Passage) -> dict[str, Any]:
         "score": round(passage.score, 6),
         "text": passage.text,
     }
+    more = {"page": passage.page, "cited": passage.cited}
+    return shown | {key: value for key, value in more.items() if value is not None}
 
 
 class ChunkWriter:

@@ -8,6 +8,7 @@ from typing import NoReturn
 import anyio
 
 from orchestrator.cli.options import ConfigFile, read_config
+from orchestrator.cli.progress import progress_bars
 from orchestrator.config import Config
 from orchestrator.config.kinds import LocalSettings, RetrieverSettings
 
@@ -49,25 +50,28 @@ def _convert(config: Config) -> None:
 
 
 async def _index(config: Config) -> None:
-    """Make the vectors of every corpus, which the cache keeps; word indexes are made at each start."""
+    """Read every corpus and make its indexes, which the cache keeps; a build that was stopped goes on where it was."""
     retrievers = [block for block in config.experts.values() if isinstance(block, RetrieverSettings)]
     if not retrievers:
         return
     from orchestrator.engine import embedders_of, site_of
-    from orchestrator.experts.retriever.shelf import WORDS, open_shelf
+    from orchestrator.experts.retriever.shelf import Plan, open_shelf
 
-    wanted: dict[Path, set[str]] = {}
-    for block in retrievers:
-        wanted.setdefault(block.corpus, set()).update(set(block.embedders) - {WORDS})
     embedders = embedders_of(config)
     site = site_of(config, embedders, _nobody)
+    told: set[str] = set()
     async with embedders.background.open():
-        for path, names in wanted.items():
-            print(f"{path}: indexing if that has not been done", flush=True)
-            shelf = await open_shelf(config.folder / path, site)
-            for name in sorted(names):
-                await shelf.prepare(name)
-            print(f"{path}: {len(shelf.corpus.entries)} passages ({', '.join(sorted(names)) or 'words only'})")
+        for block in retrievers:
+            plan = Plan.of(block, config.folder)
+            with progress_bars() as progress:
+                shelf = await open_shelf(plan, site, progress=progress)
+                for name in block.embedders:
+                    await shelf.prepare(name, approximate_above=block.approximate_above, progress=progress)
+            about = [f"{len(shelf.passages)} passages of {shelf.passages.documents} documents"]
+            about += [f"{name}: {count} embedded now" for name, count in shelf.embedded.items()]
+            lines = [f"{plan.title}: {'; '.join(about)}", *(f"left out: {one}" for one in shelf.passages.skipped)]
+            print("\n".join(line for line in lines if line not in told), flush=True)
+            told.update(lines)
 
 
 def _nobody(expert_id: str) -> NoReturn:

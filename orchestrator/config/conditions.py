@@ -80,11 +80,19 @@ def _missing_files(root: Block, experts: Mapping[str, ExpertSettings], folder: F
     for expert, settings in experts.items():
         files = settings.files().items()
         needed += ((("experts", expert, *key_path(key)), str(file)) for key, file in files)
+    yield from _not_there(root, needed, folder, what="file")
+    for expert, settings in experts.items():
+        places = [(("experts", expert, *key_path(key)), str(place)) for key, place in settings.places().items()]
+        yield from _not_there(root, places, folder, what="file or folder")
+
+
+def _not_there(root: Block, needed: list[tuple[Path, str]], folder: FilePath, *, what: str) -> Iterator[Problem]:
+    there = os.path.isfile if what == "file" else os.path.exists  # those of Path raise for odd names
     for path, file in needed:
         found = locate(root, path)
-        if not found.broken and not os.path.isfile(folder / file):  # noqa: PTH113 - Path.is_file raises for odd names
+        if not found.broken and not there(folder / file):
             name = shown(written(found.node) or file)
-            message = f"no file {name} (relative paths start at the configuration's folder)"
+            message = f"no {what} {name} (relative paths start at the configuration's folder)"
             yield Problem(found.node.mark, found.path, message)
 
 

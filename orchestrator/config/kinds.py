@@ -7,15 +7,16 @@ A kind is an entry point of the group `orchestrator.experts` whose object is a s
 
 from __future__ import annotations
 
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from orchestrator.config.settings import ExpertSettings, PositiveInt, Seconds, Settings, Share, Use
 
-__all__ = ["LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettings", "VllmSettings"]
+__all__ = ["Chunk", "LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettings", "VllmSettings"]
 
 
 def _http_address(url: str) -> str:
@@ -203,6 +204,36 @@ class LocalSettings(ExpertSettings):
     )
 
 
+class Chunk(Settings):
+    """How documents are cut into passages."""
+
+    size: int = Field(
+        default=160, ge=8, le=2000, description="most words of a passage; small embedders read about 180 and no more"
+    )
+    overlap: int = Field(
+        default=30, ge=0, description="most words that two neighbours share; fewer where a sentence begins among them"
+    )
+
+    @model_validator(mode="after")
+    def _gets_on(self) -> Self:
+        if self.overlap * 2 >= self.size:
+            message = f"overlap {self.overlap} must be less than half of size {self.size}"
+            raise ValueError(message)
+        return self
+
+
+def _several(value: object) -> object:
+    """One path or a list of them as a tuple; what is neither stays, to be refused."""
+    if isinstance(value, str | Path):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_or_several(schema: dict[str, Any]) -> None:
+    several = {key: schema.pop(key) for key in ("type", "items", "minItems") if key in schema}
+    schema["anyOf"] = [several["items"], several]
+
+
 class RetrieverSettings(ExpertSettings):
     """Embedding and word search over a corpus; answers with passages, or through a reader expert."""
 
@@ -211,9 +242,22 @@ class RetrieverSettings(ExpertSettings):
     searches: ClassVar[bool] = True
 
     kind: Literal["retriever"] = "retriever"
-    corpus: Path = Field(description="JSONL file of {id, title, text}")
+    corpus: Annotated[tuple[Path, ...], BeforeValidator(_several)] = Field(
+        min_length=1,
+        description="a file, a folder or a pattern such as docs/**/*.md, or a list of them: JSONL of {id, title, "
+        "text}, Markdown, text, HTML, PDF",
+        json_schema_extra=_one_or_several,
+    )
+    chunk: Chunk = Field(default_factory=Chunk, description="how documents are cut into passages")
+    max_file_mb: float = Field(default=100.0, gt=0, description="larger files (MB) are reported and left out")
     embedders: tuple[str, ...] = Field(
         default=("minilm", "bm25"), min_length=1, description="bm25, and embedders by name; several are fused by rank"
+    )
+    approximate_above: int = Field(
+        default=50_000,
+        ge=0,
+        description="with more passages than so many, vectors are searched through a graph of neighbours (HNSW), "
+        "which is faster and may miss one",
     )
     top_k: int = Field(default=5, ge=1, le=100, description="passages of an answer")
     reader: str | None = Field(
@@ -226,8 +270,11 @@ class RetrieverSettings(ExpertSettings):
     def text_embedders(self) -> tuple[str, ...]:
         return tuple(name for name in self.embedders if name != "bm25")
 
-    def files(self) -> dict[str, Path]:
-        return {"corpus": self.corpus}
+    def places(self) -> dict[str, Path]:
+        """Its files and folders; a pattern may match nothing yet."""
+        several = len(self.corpus) > 1
+        named = {f"corpus.{at}" if several else "corpus": path for at, path in enumerate(self.corpus)}
+        return {key: path for key, path in named.items() if not has_magic(str(path))}
 
 
 class McpServerSettings(Settings):

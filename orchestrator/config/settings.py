@@ -138,6 +138,10 @@ class ExpertSettings(Settings):
         """Files that must be there when the configuration is loaded, by the path of the key."""
         return {}
 
+    def places(self) -> dict[str, Path]:
+        """Files or folders that must be there when the configuration is loaded, by the path of the key."""
+        return {}
+
 
 class CategorySettings(Settings):
     """A named kind of query and the experts that answer it, best first."""

@@ -241,7 +241,7 @@ async def test_an_mcp_server_that_does_not_start_or_lacks_the_tool_is_told(tmp_p
 
 
 async def test_a_corpus_that_cannot_be_read_is_told_by_line(tmp_path: Path) -> None:
-    """Specified: it is there, or `check` would have said so; ours: an empty one is worth a note."""
+    """Specified: it is there, or `check` would have said so; an empty one is a mistake too."""
     (tmp_path / "bad.jsonl").write_text('{"id": "1", "text": "one"}\n{"id": 2}\nnothing\n', encoding="utf-8")
     (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
     experts = {
@@ -252,7 +252,7 @@ async def test_a_corpus_that_cannot_be_read_is_told_by_line(tmp_path: Path) -> N
     assert (status, [each["path"] for each in found]) == (2, ["experts.bad.corpus"] * 2 + ["experts.empty.corpus"])
     assert "bad.jsonl:2: 'id' must be a string" in found[0]["message"]
     assert "bad.jsonl:3: not a line of JSON" in found[1]["message"]
-    assert found[2]["grade"] == "note"
+    assert found[2]["message"] == "empty.jsonl: there is no text in it"
 
 
 async def test_a_local_model_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,13 @@
-"""What a retriever says: its passages as Markdown, the request to a reader, and citations in a reader's answer.
-
-Knows no index and asks nobody.
-"""
+"""What a retriever says: its passages as Markdown, or the request to a reader. Knows no index and asks nobody."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
-import orjson
+from orchestrator.types import ChatRequest, Passage
 
-from orchestrator import wire
-from orchestrator.types import ChatRequest, Chunk, Draft, Passage
-
-__all__ = ["cited_chunk", "cited_draft", "pieces", "reader_request"]
+__all__ = ["pieces", "reader_request"]
 
 _INSTRUCTIONS = """\
 Answer the user's question from the numbered passages below and from nothing else. Put the number of the passage
@@ -53,41 +45,9 @@ def pieces(passages: Sequence[Passage]) -> list[str]:
     return [*texts, f"Sources:\n{sources}"]
 
 
-def cited_chunk(chunk: Chunk, passages: Sequence[Passage]) -> Chunk | None:
-    """The chunk with citations in its delta if it ends the answer; None if it does not, or is no chunk to look into."""
-    try:
-        data = chunk.data
-        ending = [choice for choice in data["choices"] if choice.get("finish_reason")]
-        for choice in ending:
-            choice["delta"] = {**(choice.get("delta") or {}), "citations": _citations(passages)}
-    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
-        return None
-    return Chunk(orjson.dumps(data)) if ending else None
-
-
-def cited_draft(draft: Draft, *, expert: str, passages: Sequence[Passage]) -> Draft:
-    """A reader's draft as that of its retriever; where it came whole, with citations in the message."""
-    completion = None if draft.completion is None else _cited_body(draft.completion, passages)
-    return replace(draft, expert=expert, passages=tuple(passages), completion=completion)
-
-
-def _cited_body(completion: bytes, passages: Sequence[Passage]) -> bytes | None:
-    """The body with citations in its message; None if it is no chat completion: one is then made of the text."""
-    try:
-        body: dict[str, Any] = orjson.loads(completion)
-        for choice in body["choices"]:
-            choice["message"]["citations"] = _citations(passages)
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None
-    return orjson.dumps(body)
-
-
-def _citations(passages: Sequence[Passage]) -> list[Mapping[str, Any]]:
-    return [wire.citation(passage) for passage in passages]
-
-
 def _heading(passage: Passage) -> str:
-    return passage.title or passage.document
+    name = passage.title or passage.document
+    return name if passage.page is None else f"{name}, page {passage.page}"
 
 
 def _data(text: str) -> str:

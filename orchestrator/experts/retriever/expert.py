@@ -26,9 +26,13 @@ from orchestrator.errors import (
     ExpertUnavailable,
 )
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem, Supervised
-from orchestrator.experts.retriever.answer import cited_chunk, cited_draft, pieces, reader_request
-from orchestrator.experts.retriever.corpus import read_corpus
+from orchestrator.experts.retriever.answer import pieces, reader_request
+from orchestrator.experts.retriever.citing import Citing, cited_draft
+from orchestrator.experts.retriever.collected import unreadable
+from orchestrator.experts.retriever.plan import Plan
+from orchestrator.experts.retriever.reports import Reports
 from orchestrator.experts.retriever.shelf import Shelf, open_shelf
+from orchestrator.experts.retriever.sources import Skipped
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage
@@ -53,13 +57,14 @@ class RetrieverExpert:
         self.id = id
         self._settings = settings
         self._site = site
+        self._plan = Plan.of(settings, site.folder)
         self._shelf: Shelf | None = None
         self._condition = Condition(state="starting", reason="not started yet")
         self._tried = anyio.Event()
 
     @property
     def condition(self) -> Condition:
-        """Up once the corpus is read and indexed."""
+        """Up once the corpus is read and indexed; the reason says then which of its files are left out."""
         return self._condition
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -73,15 +78,14 @@ class RetrieverExpert:
 
     async def live_problems(self) -> list[LiveProblem]:
         """Whether the corpus can be read; see `LiveChecked`."""
+        place = self._site.cache / "corpora" / self._plan.key
         try:
-            corpus = await to_thread.run_sync(
-                read_corpus, self._site.folder / self._settings.corpus, abandon_on_cancel=True
-            )
+            skipped = await to_thread.run_sync(unreadable, self._plan, place, abandon_on_cancel=True)
         except ConfigError as error:
             return [LiveProblem(key=("corpus",), message=problem) for problem in error.problems[:_MOST_PROBLEMS]]
-        if corpus.entries:
-            return []
-        return [LiveProblem(key=("corpus",), message="there are no documents in it", grade="note")]
+        return [
+            LiveProblem(key=("corpus",), message=f"left out: {one}", grade="note") for one in skipped[:_MOST_PROBLEMS]
+        ]
 
     async def search(self, query: str, *, top_k: int) -> Sequence[Passage]:
         """The best passages for a query; none where nothing matches.
@@ -93,23 +97,27 @@ class RetrieverExpert:
         await self._tried.wait()
         if self._shelf is None:
             raise ExpertUnavailable(self.id, self._condition.reason)
+        settings = self._settings
         try:
-            found = await self._shelf.search(query, indexes=self._settings.embedders, limit=top_k)
+            found = await self._shelf.search(
+                query, indexes=settings.embedders, limit=top_k, approximate_above=settings.approximate_above
+            )
         except Exception as error:  # supervised border: an embedder is a plugin and may raise anything
             log.exception("retriever.search_failed", expert=self.id)
             raise ExpertFailed(self.id, f"search failed: {type(error).__name__}: {error}") from error
         return [
             Passage(
                 expert=self.id,
-                document=entry.document.id,
-                title=entry.document.title,
-                text=entry.text,
+                document=one.document,
+                title=one.title,
+                text=one.text,
                 score=score,
                 rank=rank,
-                start=entry.start,
-                end=entry.end,
+                start=one.start,
+                end=one.end,
+                page=one.page,
             )
-            for rank, (entry, score) in enumerate(found, start=1)
+            for rank, (one, score) in enumerate(found, start=1)
         ]
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
@@ -130,18 +138,19 @@ class RetrieverExpert:
             raise ExpertRejected(self.id, "the request has no text to search for")
         passages = await self.search(question, top_k=self._settings.top_k)
         if not passages:
-            raise ExpertRejected(self.id, f"nothing in {self._settings.corpus.name} matches the request")
+            raise ExpertRejected(self.id, f"nothing in {self._plan.title} matches the request")
         return question, passages
 
     async def _answered(self, request: ChatRequest, question: str, passages: Sequence[Passage], emit: Emit) -> Draft:
         if self._settings.reader is None:
             return await self._quoted(request, passages, emit)
-        draft = await self._read(reader_request(request, question, passages), passages, emit)
+        citing = Citing(passages)
+        draft = await self._read(reader_request(request, question, passages), citing, emit)
         if draft is None:
             return await self._quoted(request, passages, emit)
-        return cited_draft(draft, expert=self.id, passages=passages)
+        return cited_draft(draft, expert=self.id, citing=citing)
 
-    async def _read(self, request: ChatRequest, passages: Sequence[Passage], emit: Emit) -> Draft | None:
+    async def _read(self, request: ChatRequest, citing: Citing, emit: Emit) -> Draft | None:
         """The reader's answer; None if it is down or did not begin one in its share of the time."""
         name = self._settings.reader or ""
         reader = self._site.expert(name)
@@ -150,7 +159,7 @@ class RetrieverExpert:
             return None
         now = anyio.current_time()
         with anyio.CancelScope(deadline=now + _READER_SHARE * (request.deadline - now)) as scope:
-            relay = _Relay(emit, model=self.id, passages=passages, waiting=scope)
+            relay = _Relay(emit, model=self.id, citing=citing, waiting=scope)
             try:
                 return await self._site.ask(name, request, relay)
             except ExpertError as error:
@@ -174,14 +183,18 @@ class RetrieverExpert:
     async def _prepared(self) -> bool:
         """Whether the indexes are there after one more attempt."""
         try:
-            shelf = await open_shelf(self._site.folder / self._settings.corpus, self._site)
+            report = Reports(self.id)
+            shelf = await open_shelf(self._plan, self._site, progress=report)
             for name in self._settings.embedders:
-                await shelf.prepare(name)
+                await shelf.prepare(name, approximate_above=self._settings.approximate_above, progress=report)
         except Exception as error:  # noqa: BLE001 - supervised border: whatever it is, it is a reason to be down
             self._down(_reason(error))
             return False
         self._shelf = shelf
-        self._condition = Condition(state="up")
+        skipped = shelf.passages.skipped
+        for one in skipped[:_MOST_PROBLEMS]:
+            log.warning("retriever.left_out", expert=self.id, file=one.name, line=one.line, reason=one.reason)
+        self._condition = Condition(state="up", reason=_left_out(skipped))
         return True
 
     def _down(self, reason: str) -> None:
@@ -196,23 +209,22 @@ class RetrieverExpert:
 
 
 class _Relay:
-    """Passes a reader's chunks on under the retriever's name, citations on the last one.
+    """Passes a reader's chunks on under the retriever's name, without invented marks, citations on the last one.
 
     waiting: the scope that gives the reader up; a reader that has begun has all the time there is.
     """
 
-    def __init__(self, emit: Emit, *, model: str, passages: Sequence[Passage], waiting: anyio.CancelScope) -> None:
+    def __init__(self, emit: Emit, *, model: str, citing: Citing, waiting: anyio.CancelScope) -> None:
         self.begun = False
         self._waiting = waiting
         self._emit = emit
         self._model = model
-        self._passages = passages
+        self._citing = citing
 
     async def __call__(self, chunk: Chunk) -> None:
         self.begun = True
         self._waiting.deadline = math.inf
-        cited = cited_chunk(chunk, self._passages) or chunk
-        await self._emit(Chunk(wire.with_model(cited.raw, self._model)))
+        await self._emit(Chunk(wire.with_model(self._citing.chunk(chunk).raw, self._model)))
 
 
 def _timed(draft: Draft, total_s: float) -> Draft:
@@ -220,6 +232,13 @@ def _timed(draft: Draft, total_s: float) -> Draft:
     before_s = total_s - draft.total_s
     first_token_s = None if draft.first_token_s is None else before_s + draft.first_token_s
     return replace(draft, total_s=total_s, first_token_s=first_token_s)
+
+
+def _left_out(skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return ""
+    more = len(skipped) - 1
+    return f"left out: {skipped[0]}" + (f" (and {more} more)" if more else "")
 
 
 def _reason(error: Exception) -> str:

@@ -1,33 +1,31 @@
-"""Two ways to search a corpus: by meaning (vectors of an embedder) and by words (BM25). Knows no expert.
+"""Search by meaning, exactly or by a graph of neighbours, and what all indexes have in common. Knows no expert.
 
 An index answers with row numbers of the corpus' entries; what to do with several of them is `fusion`'s business.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections.abc import Sequence
+import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import bm25s
 import numpy as np
-import Stemmer
 from anyio import to_thread
 
 from orchestrator.batching import TextEmbedder
-from orchestrator.experts.retriever.corpus import Corpus
-from orchestrator.experts.retriever.vectors import load_vectors, save_vectors
+from orchestrator.experts.retriever.hits import Hit, best
+from orchestrator.experts.retriever.words import WordIndex
 from routers.embedding import FloatArray
+from routers.importing import load_name
 
-__all__ = ["DenseIndex", "Hit", "Index", "WordIndex", "dense_index"]
+__all__ = ["DenseIndex", "GraphIndex", "Hit", "Index", "WordIndex", "write_graph"]
 
-Hit = tuple[int, float]
-"""Row of an entry in its corpus, and its score (higher is better)."""
+_CONNECTIVITY = 16
+_EXPANSION_ADD = 128
+_EXPANSION_SEARCH = 128
+"""Of HNSW: neighbours of a node, and candidates that are looked at when one is added or searched."""
 
-_SLICE = 8  # texts of one call while indexing: a query that needs the same embedder waits for no more than a few
-_SAME = 0.999  # cosine of two embeddings of one text by one model; batches and machines change the last digits only
+_AT_ONCE = 4096
 
 
 class Index(Protocol):
@@ -39,84 +37,56 @@ class Index(Protocol):
 
 
 class DenseIndex:
-    """Exact search by the dot product of normalised vectors, i.e. by cosine."""
+    """Exact search by the dot product of normalised vectors, i.e. by cosine: one matrix product."""
 
     def __init__(self, embedder: TextEmbedder, rows: FloatArray) -> None:
         self._embedder = embedder
         self._rows = rows
 
     async def search(self, query: str, *, limit: int) -> list[Hit]:
+        """At most `limit` hits, best first."""
         [vector] = await self._embedder.embed([query])
-        return await to_thread.run_sync(lambda: _best(self._rows @ vector, limit))
+        return await to_thread.run_sync(lambda: best(self._rows @ vector, limit))
 
 
-class WordIndex:
-    """BM25 over stemmed English words without stop words; entries that share no word with the query are no hits.
+class GraphIndex:
+    """Approximate search in a graph of neighbours (HNSW) that is mapped from its file; scores are exact cosines.
 
-    k1 = 0.9 and b = 0.4 are the values of Anserini, tuned for short passages. Building blocks.
+    rows: the vectors, float32 [n, dim]: the graph holds them at half the precision.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG when imported
-        words = _words(texts)
-        self._bm25 = bm25s.BM25(k1=0.9, b=0.4, backend="numpy")
-        self._empty = not any(words)
-        if not self._empty:
-            self._bm25.index(words, show_progress=False)
+    def __init__(self, embedder: TextEmbedder, rows: FloatArray, path: Path) -> None:
+        self._embedder = embedder
+        self._rows = rows
+        self._graph = _graph(rows.shape[1])
+        self._graph.view(str(path))
+        self._graph.expansion_search = _EXPANSION_SEARCH
 
     async def search(self, query: str, *, limit: int) -> list[Hit]:
-        return await to_thread.run_sync(self._search, query, limit)
+        """At most `limit` hits, best first."""
+        [vector] = await self._embedder.embed([query])
+        return await to_thread.run_sync(self._search, vector, limit)
 
-    def _search(self, query: str, limit: int) -> list[Hit]:
-        if self._empty:
-            return []
-        [words] = _words([query])
-        known = self._bm25.get_tokens_ids(words)
-        if not known:
-            return []
-        return [hit for hit in _best(self._bm25.get_scores_from_ids(known), limit) if hit[1] > 0]
+    def _search(self, vector: FloatArray, limit: int) -> list[Hit]:
+        found = np.sort(self._graph.search(vector, limit, threads=1).keys.astype(np.intp))
+        return [(int(found[at]), score) for at, score in best(self._rows[found] @ vector, limit)]
 
 
-async def dense_index(corpus: Corpus, *, name: str, embedder: TextEmbedder, folder: Path) -> DenseIndex:
-    """The vector index of a corpus, from the cache in `folder` where it has one made by this embedder."""
-    manifest = {"format": "1", "corpus": corpus.digest, "embedder": name}
-    key = hashlib.sha256("\n".join(manifest.values()).encode()).hexdigest()
-    path = folder / f"{key}.safetensors"
-    texts = [entry.searchable for entry in corpus.entries]
-    rows = await to_thread.run_sync(load_vectors, path, manifest)
-    if rows is None or not await _made_by(embedder, rows, texts):
-        rows = await _embedded(embedder, texts)
-        await to_thread.run_sync(save_vectors, path, rows, manifest)
-    return DenseIndex(embedder, rows)
+def write_graph(rows: FloatArray, path: Path, *, progress: Any = None) -> None:
+    """Make the graph of these vectors and write it to a file. Blocking, about a minute for 250,000 vectors.
 
-
-async def _embedded(embedder: TextEmbedder, texts: Sequence[str]) -> FloatArray:
-    slices = [texts[start : start + _SLICE] for start in range(0, len(texts), _SLICE)]
-    return np.concatenate([await embedder.embed(some) for some in slices])
-
-
-async def _made_by(embedder: TextEmbedder, rows: FloatArray, texts: Sequence[str]) -> bool:
-    """Whether cached vectors are those this embedder would make: a name does not tell when its weights change.
-
-    The longest text is embedded afresh: it also shows a change of the length at which texts are cut off.
+    progress: called with how many are in.
     """
-    longest = max(range(len(texts)), key=lambda row: len(texts[row]))
-    [fresh] = await embedder.embed([texts[longest]])
-    return rows.shape == (len(texts), len(fresh)) and float(rows[longest] @ fresh) > _SAME
+    graph = _graph(rows.shape[1])
+    threads = max(1, (os.cpu_count() or 1) // 2)  # the rest is for whoever is being served meanwhile
+    for start in range(0, len(rows), _AT_ONCE):
+        some = np.asarray(rows[start : start + _AT_ONCE])
+        graph.add(np.arange(start, start + len(some), dtype=np.uint64), some, threads=threads)
+        if progress is not None:
+            progress(start + len(some))
+    graph.save(str(path))
 
 
-def _words(texts: Sequence[str]) -> list[list[str]]:
-    # A stemmer belongs to one thread, and costs microseconds.
-    words: list[list[str]] = bm25s.tokenize(
-        list(texts), stopwords="en_plus", stemmer=Stemmer.Stemmer("english"), return_ids=False, show_progress=False
-    )
-    return words
-
-
-def _best(scores: FloatArray, limit: int) -> list[Hit]:
-    """The highest scores with their rows, best first; equal ones in the order of the rows."""
-    rows = np.arange(len(scores))
-    if limit < len(scores):
-        rows = np.argpartition(scores, -limit)[-limit:]
-    rows = rows[np.lexsort((rows, -scores[rows]))]
-    return [(int(row), float(scores[row])) for row in rows]
+def _graph(dim: int) -> Any:
+    made: Any = load_name("usearch.index:Index")
+    return made(ndim=dim, metric="ip", dtype="f16", connectivity=_CONNECTIVITY, expansion_add=_EXPANSION_ADD)

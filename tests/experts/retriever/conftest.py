@@ -101,7 +101,8 @@ class Place:
 
     @property
     def indexes(self) -> list[Path]:
-        return sorted((self.folder / "cache" / "indexes").glob("*"))
+        """Published vectors, one file for each state of a corpus and embedder."""
+        return sorted((self.folder / "cache" / "corpora").glob("*/vectors-*/*/vectors.npy"))
 
     def restarted(self) -> Site:
         self.site = Site(
@@ -113,7 +114,8 @@ class Place:
         return self.site
 
     def retriever(self, **settings: Any) -> RetrieverExpert:
-        return RetrieverExpert("handbook", RetrieverSettings(corpus=Path("handbook.jsonl"), **settings), self.site)
+        settings = {"corpus": "handbook.jsonl", **settings}
+        return RetrieverExpert("handbook", RetrieverSettings(**settings), self.site)
 
 
 @pytest.fixture

@@ -187,10 +187,16 @@ async def test_a_request_without_text_or_match_is_rejected(place: Any, asked: An
         for question in ("", "xylophone"):
             with pytest.raises(ExpertRejected):
                 await retriever.draft(asked(question), emitted)
+
+
+async def test_an_empty_corpus_is_one_clear_error(place: Any, asked: Any, emitted: Any) -> None:
+    """Specified: the expert is down, and the reason names the corpus."""
     place.corpus.write_bytes(b"\n")
     empty = place.retriever()
     async with in_service(empty):
-        with pytest.raises(ExpertRejected):
+        assert empty.condition.state == "down"
+        assert empty.condition.reason == "handbook.jsonl: there is no text in it"
+        with pytest.raises(ExpertUnavailable):
             await empty.draft(asked("leave"), emitted)
 
 
@@ -200,7 +206,7 @@ async def test_a_corpus_that_cannot_be_read_is_a_condition(place: Any, asked: An
     retriever = place.retriever()
     async with in_service(retriever):
         assert retriever.condition.state == "down"
-        assert retriever.condition.reason.startswith(f"{place.corpus}:1: 'text'")
+        assert retriever.condition.reason.startswith("handbook.jsonl:1: 'text'")
         assert retriever.condition.reason.endswith("(and 1 more)")
         with pytest.raises(ExpertUnavailable):
             await retriever.draft(asked("leave"), emitted)
