@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from rich.table import Table
 
-__all__ = ["Ratio", "Times", "ratio_table", "side_by_side"]
+__all__ = ["CALLS", "Ratio", "Times", "asked_side_by_side", "ratio_table", "side_by_side"]
 
 Times = Mapping[str, Sequence[float]]
 """Microseconds of CPU a call, by name; one number a round, the same rounds for all."""
 
 BLOCK_NS = 20_000_000
 WARM = 3
+ROUNDS = 15
+CALLS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class Ratio:
         )
 
 
-def side_by_side(calls: Mapping[str, Callable[[], object]], *, rounds: int = 15) -> Times:
+def side_by_side(calls: Mapping[str, Callable[[], object]], *, rounds: int = ROUNDS) -> Times:
     """CPU microseconds of one call of each, all threads of the process counted, in turns.
 
     Each is called as often in a block as takes about 20 ms, so that the clock's own resolution does not matter; calls
@@ -66,6 +69,24 @@ def side_by_side(calls: Mapping[str, Callable[[], object]], *, rounds: int = 15)
                 call()
             times[name].append((time.process_time_ns() - started) / often[name] / 1e3)
     return times
+
+
+async def asked_side_by_side(
+    calls: Mapping[str, Callable[[str], Awaitable[object]]], queries: Sequence[str], *, calls_a_block: int = CALLS
+) -> Times:
+    """As `side_by_side`, for calls that take a query and wait: one after the other, each for the queries in turn.
+
+    The first round does not count: in it nothing is remembered yet.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    asked = {name: cycle(queries) for name in calls}
+    for _ in range(ROUNDS + 1):
+        for name, call in calls.items():
+            started = time.process_time_ns()
+            for _ in range(calls_a_block):
+                await call(next(asked[name]))
+            times[name].append((time.process_time_ns() - started) / calls_a_block / 1e3)
+    return {name: rounds[1:] for name, rounds in times.items()}
 
 
 def _often(call: Callable[[], object]) -> int:

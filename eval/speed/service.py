@@ -11,17 +11,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from itertools import cycle
 from pathlib import Path
 
 import anyio
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from eval.speed.ratio import Ratio, ratio_table
+from eval.speed.ratio import CALLS, Ratio, asked_side_by_side, ratio_table
 from eval.speed.static import FEW, MANY, fitted, made_up, router_of
 from orchestrator.config import Config
 from orchestrator.config.kinds import VllmSettings
@@ -38,8 +36,6 @@ from routers.router import Router
 __all__ = ["main", "routed", "service_ratios"]
 
 FEW_EXPERTS, MANY_EXPERTS = 20, 10_000
-ROUNDS = 15
-CALLS = 100
 EXAMPLES, QUERIES = Path("example/queries.jsonl"), Path("example/queries_held_out.jsonl")
 
 Decide = Callable[[str], Awaitable[object]]
@@ -71,8 +67,13 @@ async def service_ratios() -> list[Ratio]:
         return router.classify([query])
 
     working = [asyncio.create_task(one.serve()) for one in (remembering, *(one for one, _ in routed.values()))]
-    kept = await _side_by_side({"remembered": remembering.categorize, "classified": classified}, queries)
-    many = await _side_by_side({name: decide for name, (_, decide) in routed.items()}, queries)
+    often = max(CALLS, len(queries))  # each of them in the first round, which does not count
+    kept = await asked_side_by_side(
+        {"remembered": remembering.categorize, "classified": classified}, queries, calls_a_block=often
+    )
+    many = await asked_side_by_side(
+        {name: decide for name, (_, decide) in routed.items()}, queries, calls_a_block=often
+    )
     for task in working:
         task.cancel()
     await asyncio.gather(*working, return_exceptions=True)
@@ -104,19 +105,6 @@ def routed(router: Router, experts: int) -> tuple[Categorizer, Decide]:
         return chooser.choose(await categorizer.categorize(query), request, fuse=False)
 
     return categorizer, decide
-
-
-async def _side_by_side(calls: Mapping[str, Decide], queries: Sequence[str]) -> dict[str, list[float]]:
-    """CPU microseconds of one call of each, in turns, as `eval.speed.ratio` has it for calls that do not wait."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    asked = {name: cycle(queries) for name in calls}
-    for _ in range(ROUNDS + 1):
-        for name, call in calls.items():
-            started = time.process_time_ns()
-            for _ in range(max(CALLS, len(queries))):
-                await call(next(asked[name]))
-            times[name].append((time.process_time_ns() - started) / max(CALLS, len(queries)) / 1e3)
-    return {name: rounds[1:] for name, rounds in times.items()}  # in the first nothing is remembered yet
 
 
 if __name__ == "__main__":

@@ -67,6 +67,11 @@ class RetrieverExpert:
         """Up once the corpus is read and indexed; the reason says then which of its files are left out."""
         return self._condition
 
+    @property
+    def state(self) -> str | None:
+        """The name of the state of the corpus that is searched; None while there is none."""
+        return None if self._shelf is None else self._shelf.passages.name
+
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Index the corpus, again and again until it works, then stay."""
         self._condition = Condition(state="starting", reason="reading and indexing the corpus")
