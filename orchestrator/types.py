@@ -10,7 +10,7 @@ import orjson
 
 from orchestrator import clock
 
-__all__ = ["ChatRequest", "Chunk", "Draft", "Emit", "Passage", "Usage", "content_text"]
+__all__ = ["AtOnce", "ChatRequest", "Chunk", "Draft", "Emit", "Passage", "Usage", "at_once", "content_text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,18 @@ class Chunk:
 
 Emit = Callable[[Chunk], Awaitable[None]]
 """Takes a chunk towards the client and waits until there is room: the back-pressure."""
+
+AtOnce = Callable[[Chunk], bool]
+"""Takes a chunk towards the client where there is room now; false where there is none, and nothing was taken."""
+
+
+def at_once(emit: Emit) -> AtOnce | None:
+    """The way of an `emit` that waits for nothing, its attribute `now`: for all chunks but the first, which it notes.
+
+    None where it has none, or not yet. A chunk that this way refuses goes the ordinary one, before any further chunk.
+    """
+    found: AtOnce | None = getattr(emit, "now", None)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,6 +180,10 @@ def read_completion(body: Mapping[str, Any]) -> tuple[str, str, Usage]:
         raise ValueError(message) from error
 
 
+News = tuple[str, str | None, Usage | None]
+"""What one chunk says: its text, the finish reason and the usage if it has them."""
+
+
 class Assembled:
     """What the chunks of one stream add up to."""
 
@@ -195,20 +199,36 @@ class Assembled:
 
     def add(self, chunk: Chunk) -> None:
         """Take in one chunk; raises ValueError where it is no chunk of choice 0 or usage."""
+        self.take(self.read(chunk.raw))
+
+    def take(self, news: News) -> None:
+        """Take in what a chunk said."""
+        text, finish_reason, usage = news
+        if text:
+            self._pieces.append(text)
+        if finish_reason is not None:
+            self.finish_reason = finish_reason
+        if usage is not None:
+            self.usage = usage
+
+    def read(self, raw: bytes) -> News:
+        """What a chunk says; raises ValueError where it is no chunk of choice 0 or usage."""
+        text, finish_reason, usage = "", None, None
         try:
-            data = orjson.loads(chunk.raw)
-            if usage := data.get("usage"):
-                self.usage = read_usage(usage)
+            data = orjson.loads(raw)
+            if counted := data.get("usage"):
+                usage = read_usage(counted)
             for choice in data["choices"]:
                 if choice.get("index", 0) != 0:
                     continue
                 content = choice["delta"].get("content") if "delta" in choice else None
                 if content is not None:
-                    self._pieces.append(content if type(content) is str else _said(content))
-                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+                    text += content if type(content) is str else _said(content)
+                finish_reason = choice.get("finish_reason") or finish_reason
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             message = "not a chat.completion.chunk object"
             raise ValueError(message) from error
+        return text, finish_reason, usage
 
 
 def _said(content: object) -> str:

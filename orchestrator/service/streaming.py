@@ -111,6 +111,10 @@ class EventStream:
         if self._direct is None or not self._direct.piece(event):
             await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
+    def now(self, chunk: Chunk) -> bool:
+        """Send a further chunk if the client's socket takes it at once."""
+        return self._direct is not None and self.begun and self._direct.piece(_event(chunk.raw))
+
     async def whole(self, body: bytes) -> None:
         """An answer that is not streamed."""
         self.begun = True

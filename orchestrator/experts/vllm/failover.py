@@ -26,7 +26,7 @@ from orchestrator.experts.vllm.hedge import Hedging
 from orchestrator.experts.vllm.race import Contest, Race
 from orchestrator.experts.vllm.replica import Replica, Visit
 from orchestrator.experts.vllm.replicas import Replicas
-from orchestrator.types import Chunk, Emit
+from orchestrator.types import AtOnce, Chunk, Emit, at_once
 
 __all__ = ["MOST_TRIES", "Ask", "Failover"]
 
@@ -168,6 +168,11 @@ class _First:
         self._emit = emit
         self._on_first = on_first
         self._begun = False
+
+    @property
+    def now(self) -> AtOnce | None:
+        """See `at_once`."""
+        return at_once(self._emit) if self._begun else None
 
     def __call__(self, chunk: Chunk) -> Awaitable[None]:
         if not self._begun:
