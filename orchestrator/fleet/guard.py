@@ -10,7 +10,7 @@ from types import TracebackType
 
 from orchestrator import clock
 from orchestrator.config.settings import ExpertSettings
-from orchestrator.errors import ExpertError, ExpertMisconfigured, ExpertSuspended, ExpertTimeout
+from orchestrator.errors import ExpertDoubtful, ExpertError, ExpertMisconfigured, ExpertSuspended, ExpertTimeout
 from orchestrator.experts.protocol import Condition, Expert
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.fleet.places import Places
@@ -174,5 +174,5 @@ def _places(expert: str, settings: ExpertSettings) -> Places | None:
 def _tells(error: BaseException) -> bool:
     """Whether an error says that the expert is not well, rather than that it, or we, did not take this request."""
     if isinstance(error, ExpertError):
-        return error.retryable or isinstance(error, ExpertTimeout | ExpertMisconfigured)
+        return error.retryable or isinstance(error, ExpertTimeout | ExpertMisconfigured | ExpertDoubtful)
     return True

@@ -17,11 +17,13 @@ from pydantic import BaseModel, Field
 
 from orchestrator.config.kinds import McpServerSettings, McpSettings
 from orchestrator.experts import Expert, Site
-from orchestrator.experts.mcp.connection import Connection, Pace, server_key
+from orchestrator.experts.mcp.connection import Connection, server_key
 from orchestrator.experts.mcp.expert import McpExpert
+from orchestrator.experts.mcp.pace import Pace
 from orchestrator.types import ChatRequest, Chunk
 
-QUICK = Pace(connect_s=20.0, retry_s=0.01, most_s=0.05, relist_s=60.0)
+QUICK = Pace(connect_s=20.0, retry_s=0.01, most_s=0.05, patience_s=0.0)
+"""Tries again at once, and keeps nobody waiting meanwhile."""
 
 
 class Weather(BaseModel):
