@@ -32,11 +32,12 @@ from orchestrator.errors import (
     ExpertUnavailable,
 )
 from orchestrator.experts.mcp.error_log import ErrorLog
+from orchestrator.experts.mcp.http_client import BROKEN_OFF, UNREACHED
 from orchestrator.experts.mcp.listing import ListedTool, listed
 from orchestrator.experts.mcp.pace import Pace
 from orchestrator.experts.mcp.streams import Hooks, Streams
 from orchestrator.experts.mcp.transport import http, stdio
-from orchestrator.experts.mcp.watch import Watch
+from orchestrator.experts.mcp.watch import Watch, is_lost, never_arrived
 from orchestrator.experts.protocol import Condition, State
 from orchestrator.experts.site import Site
 
@@ -44,10 +45,6 @@ __all__ = ["Connection", "connection_of", "server_key"]
 
 log = structlog.get_logger()
 
-_SESSION_LOST = "Session terminated"  # how the SDK says that an HTTP server no longer knows our session, and
-_EVENT_LOST = (
-    "SSE stream failed"  # that one answer was not to be read, though its code says that the connection is gone
-)
 _FLAPS = 3  # connections in a row that did not last: the next to be lost is not waited for
 _STRANGE_CHARS = 400  # of the first thing that was no message
 _REASON_CHARS = 400
@@ -132,29 +129,17 @@ class Connection:
         # The SDK's own limit begins only once the call has been written, which a server that hangs can prevent.
         with anyio.move_on_after(timeout_s):
             try:
-                return await self._answer(client, tool, arguments, expert, heard)
-            except ExpertError as error:
-                if error.retryable and not repeatable:
-                    raise ExpertDoubtful(expert, str(error)) from error
+                return await client.call_tool(tool, dict(arguments), progress_callback=heard)
+            except MCPError as error:
+                failure = self._failure(error, client, expert)
+                raise failure if repeatable else _once(failure, error) from error
+            except anyio.get_cancelled_exc_class():  # most often for want of an answer, whoever's limit it was
+                self._doubt()
                 raise
+            except Exception as error:  # supervised border: what a strange server makes the SDK raise
+                kind = ExpertFailed if repeatable else ExpertDoubtful
+                raise kind(expert, f"{tool!r} gave no usable result: {_line(error)}") from error
         raise ExpertTimeout(expert, f"{tool!r} took longer than {timeout_s:.3g} s")
-
-    async def _answer(
-        self, client: Client, tool: str, arguments: Mapping[str, Any], expert: str, heard: ProgressFnT | None
-    ) -> CallToolResult:
-        try:
-            return await client.call_tool(tool, dict(arguments), progress_callback=heard)
-        except MCPError as error:
-            raise self._failure(error, client, expert) from error
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            self._lose(client)
-            raise ExpertUnavailable(expert, self.condition.reason) from error
-        except anyio.get_cancelled_exc_class():  # most often for want of an answer, whoever's limit it was
-            if self._watch is not None:
-                self._watch.doubt()
-            raise
-        except Exception as error:  # supervised border: what a strange server makes the SDK raise
-            raise ExpertFailed(expert, f"{tool!r} gave no usable result: {_line(error)}") from error
 
     async def _attempt(self) -> None:
         """One connection from beginning to end; whatever ended it is the reason to be down."""
@@ -255,11 +240,19 @@ class Connection:
             self._broken.set()
 
     def _failure(self, error: MCPError, client: Client, expert: str) -> ExpertError:
-        if _is_lost(error):
-            self._lose(client)
+        """What an error of the protocol means for a call, and for the connection."""
+        if is_lost(error):
+            self._lose(client, self._reason(error))
             return ExpertUnavailable(expert, self.condition.reason)
+        if error.code in {CONNECTION_CLOSED, BROKEN_OFF}:  # of this call alone, or the first to notice
+            self._doubt()
+            return ExpertUnavailable(expert, _line(error))
         kind = ExpertRejected if error.code == INVALID_PARAMS else ExpertFailed
         return kind(expert, error.message)
+
+    def _doubt(self) -> None:
+        if self._watch is not None:
+            self._watch.doubt()
 
     def _reason(self, error: BaseException | None) -> str:
         """Why the connection is down, in one line: what happened, and what the server said last."""
@@ -267,7 +260,9 @@ class Connection:
             error = error.exceptions[0]
         if self._why_ended:
             what = self._why_ended
-        elif error is None or (isinstance(error, MCPError) and _is_lost(error)):
+        elif isinstance(error, MCPError) and error.code in {UNREACHED, BROKEN_OFF}:
+            what = _line(error)
+        elif error is None or (isinstance(error, MCPError) and is_lost(error)):
             what = "the server ended" if self._server.command else "the server hung up"
         elif isinstance(error, OSError) and self._server.command:
             what = f"cannot start {self._server.command!r}: {error}"
@@ -306,10 +301,11 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:_REASON_CHARS]
 
 
-def _is_lost(error: MCPError) -> bool:
-    if error.code == CONNECTION_CLOSED:
-        return not error.message.startswith(_EVENT_LOST)
-    return error.message == _SESSION_LOST
+def _once(failure: ExpertError, error: MCPError) -> ExpertError:
+    """The failure of a call that must not be made again if it may have been made."""
+    if not failure.retryable or never_arrived(error):
+        return failure
+    return ExpertDoubtful(failure.expert, str(failure))
 
 
 def _log_path(server: McpServerSettings, cache: Path) -> Path:

@@ -11,15 +11,32 @@ import anyio
 import structlog
 from mcp import Client, MCPError
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
-from mcp_types import CONNECTION_CLOSED
+from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from orchestrator.experts.mcp.http_client import UNREACHED
 from orchestrator.experts.mcp.listing import ListedTool, listed
 from orchestrator.experts.mcp.pace import Pace
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "is_lost", "never_arrived"]
 
 log = structlog.get_logger()
+
+# The SDK's words: that the transport ended, and that an HTTP server no longer knows our session.
+_CLOSED = "Connection closed"
+_SESSION_LOST = "Session terminated"
+_ERROR_CHARS = 400
+
+
+def is_lost(error: MCPError) -> bool:
+    """Whether an error says that there is no connection any more, rather than that one call was cut off."""
+    closed = error.code == CONNECTION_CLOSED and error.message == _CLOSED
+    return closed or error.code == UNREACHED or error.message == _SESSION_LOST
+
+
+def never_arrived(error: MCPError) -> bool:
+    """Whether the server cannot have done anything about the call."""
+    return error.code in {UNREACHED, METHOD_NOT_FOUND} or error.message == _SESSION_LOST
 
 
 class Watch:
@@ -95,10 +112,8 @@ class Watch:
         with anyio.move_on_after(within_s) as scope:
             try:
                 self._took(await listed(self._client))
-            except MCPError as error:
-                if error.code == CONNECTION_CLOSED or error.message == "Session terminated":
-                    self._lose("")
-                log.warning("mcp.not_listed", error=str(error))
-            except ValueError as error:
-                log.warning("mcp.not_listed", error=str(error))
+            except (MCPError, ValueError) as error:
+                log.warning("mcp.not_listed", error=str(error)[:_ERROR_CHARS])
+                if isinstance(error, MCPError) and is_lost(error):
+                    self._lose(error.message if error.code == UNREACHED else "")
         return not scope.cancelled_caught

@@ -15,7 +15,14 @@ import structlog
 from structlog.testing import LogCapture
 
 from orchestrator.config.kinds import McpServerSettings
-from orchestrator.errors import ExpertDoubtful, ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.errors import (
+    ExpertDoubtful,
+    ExpertError,
+    ExpertFailed,
+    ExpertRejected,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
 from orchestrator.experts.mcp.connection import connection_of
 from orchestrator.experts.mcp.error_log import ErrorLog
 from orchestrator.experts.mcp.pace import Pace
