@@ -15,7 +15,17 @@ from typing import Any
 
 import orjson
 
-from orchestrator.types import Attachment, ChatRequest, Chunk, Draft, Emit, Passage, Usage, content_text
+from orchestrator.types import (
+    Attachment,
+    ChatRequest,
+    Chunk,
+    Draft,
+    Emit,
+    Passage,
+    Progress,
+    Usage,
+    content_text,
+)
 
 __all__ = [
     "Assembled",
@@ -26,6 +36,7 @@ __all__ = [
     "completion",
     "emit_whole",
     "new_id",
+    "progress_fields",
     "read_completion",
     "read_usage",
     "with_model",
@@ -58,6 +69,16 @@ def citation(passage: Passage) -> dict[str, Any]:
 def attachment(attached: Attachment) -> dict[str, Any]:
     """An attachment as it stands in an answer's `attachments`: its fields that are not empty."""
     return {name: value for name, value in asdict(attached).items() if value}
+
+
+def progress_fields(progress: Progress) -> dict[str, Any]:
+    """Progress as a client reads it: what is not known is left out."""
+    fields: dict[str, Any] = {"expert": progress.expert, "progress": progress.done}
+    if progress.total is not None:
+        fields["total"] = progress.total
+    if progress.message:
+        fields["message"] = progress.message
+    return fields
 
 
 class ChunkWriter:

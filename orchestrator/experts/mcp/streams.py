@@ -16,8 +16,9 @@ from mcp.shared.message import SessionMessage
 
 __all__ = ["Hooks", "Inbox", "Outbox", "Streams"]
 
-_MOST_WAITING = 256
-"""Messages that a server has not taken: one that leaves so many does not read."""
+_MOST_WAITING = 4096
+"""Messages that a server has not taken: one that leaves so many does not read. Many may come at once, when a
+connection is back for which calls have waited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +92,16 @@ class Outbox:
     The SDK sends its word of a cancelled call shielded. `delivered` has to run beside it.
     """
 
-    def __init__(self, hooks: Hooks) -> None:
+    def __init__(self, hooks: Hooks, *, most: int = _MOST_WAITING) -> None:
         self._hooks = hooks
-        self._in, self._out = anyio.create_memory_object_stream[SessionMessage](_MOST_WAITING)
+        self._most = most
+        self._in, self._out = anyio.create_memory_object_stream[SessionMessage](most)
 
     async def send(self, item: SessionMessage, /) -> None:
         try:
             self._in.send_nowait(item)
         except anyio.WouldBlock:
-            self._hooks.ended(f"the server does not read: {_MOST_WAITING} messages wait for it")
+            self._hooks.ended(f"the server does not read: {self._most} messages wait for it")
             raise anyio.BrokenResourceError from None
 
     async def aclose(self) -> None:

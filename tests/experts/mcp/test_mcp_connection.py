@@ -103,7 +103,9 @@ async def test_a_process_that_hangs_is_replaced(
     monkeypatch.setattr("orchestrator.experts.mcp.process.GRACE_S", 0.05)
     server = McpServerSettings(command="python", args=(str(SERVER),))
     timeout_s = 0.05 if cut == "by the tool's own limit" else 30.0
-    expert = place.expert(server, tool="surroundings", pace=Pace(retry_s=0.01, most_s=0.05, reply_s=0.2, patience_s=0.0))
+    expert = place.expert(
+        server, tool="surroundings", pace=Pace(retry_s=0.01, most_s=0.05, reply_s=0.2, patience_s=0.0)
+    )
     late = place.expert(server, tool="echo", timeout_s=timeout_s)
     connection = place.connection(server)
     with anyio.fail_after(30):
