@@ -7,11 +7,9 @@ next; while there is none for longer, calls fail at once.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -20,28 +18,28 @@ import structlog
 from mcp import Client, MCPError
 from mcp.client.session import IncomingMessage
 from mcp.shared.dispatcher import ProgressFnT
-from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, CallToolResult, ToolListChangedNotification
+from mcp_types import CallToolResult, ToolListChangedNotification
 
 from orchestrator.config.kinds import McpServerSettings
 from orchestrator.errors import (
     ExpertDoubtful,
     ExpertError,
     ExpertFailed,
-    ExpertRejected,
     ExpertTimeout,
     ExpertUnavailable,
 )
 from orchestrator.experts.mcp.error_log import ErrorLog
-from orchestrator.experts.mcp.http_client import BROKEN_OFF, UNREACHED
+from orchestrator.experts.mcp.failures import cut_off, failure_of, is_lost, line_of, once, reason_of
+from orchestrator.experts.mcp.identity import log_path, server_key, shown
 from orchestrator.experts.mcp.listing import ListedTool, listed
 from orchestrator.experts.mcp.pace import Pace
 from orchestrator.experts.mcp.streams import Hooks, Streams
 from orchestrator.experts.mcp.transport import http, stdio
-from orchestrator.experts.mcp.watch import Watch, is_lost, never_arrived
+from orchestrator.experts.mcp.watch import Watch
 from orchestrator.experts.protocol import Condition, State
 from orchestrator.experts.site import Site
 
-__all__ = ["Connection", "connection_of", "server_key"]
+__all__ = ["Connection", "connection_of"]
 
 log = structlog.get_logger()
 
@@ -65,8 +63,8 @@ class Connection:
         self._server = server
         self._site = site
         self._pace = pace or Pace()
-        self._name = server.url or server.command or ""
-        self._errors = ErrorLog(_log_path(server, site.cache))
+        self._name = shown(server)
+        self._errors = ErrorLog(log_path(server, site.cache))
         self._mode: Literal["auto", "legacy"] = server.protocol
         self._owned = anyio.Lock()
         self._changed = anyio.Event()
@@ -132,13 +130,13 @@ class Connection:
                 return await client.call_tool(tool, dict(arguments), progress_callback=heard)
             except MCPError as error:
                 failure = self._failure(error, client, expert)
-                raise failure if repeatable else _once(failure, error) from error
+                raise failure if repeatable else once(failure, error) from error
             except anyio.get_cancelled_exc_class():  # most often for want of an answer, whoever's limit it was
                 self._doubt()
                 raise
             except Exception as error:  # supervised border: what a strange server makes the SDK raise
                 kind = ExpertFailed if repeatable else ExpertDoubtful
-                raise kind(expert, f"{tool!r} gave no usable result: {_line(error)}") from error
+                raise kind(expert, f"{tool!r} gave no usable result: {line_of(error)}") from error
         raise ExpertTimeout(expert, f"{tool!r} took longer than {timeout_s:.3g} s")
 
     async def _attempt(self) -> None:
@@ -240,15 +238,13 @@ class Connection:
             self._broken.set()
 
     def _failure(self, error: MCPError, client: Client, expert: str) -> ExpertError:
-        """What an error of the protocol means for a call, and for the connection."""
+        """What an error of the protocol means for a call; the connection is lost, or doubted, where it says so."""
         if is_lost(error):
             self._lose(client, self._reason(error))
             return ExpertUnavailable(expert, self.condition.reason)
-        if error.code in {CONNECTION_CLOSED, BROKEN_OFF}:  # of this call alone, or the first to notice
+        if cut_off(error):
             self._doubt()
-            return ExpertUnavailable(expert, _line(error))
-        kind = ExpertRejected if error.code == INVALID_PARAMS else ExpertFailed
-        return kind(expert, error.message)
+        return failure_of(error, expert)
 
     def _doubt(self) -> None:
         if self._watch is not None:
@@ -256,18 +252,7 @@ class Connection:
 
     def _reason(self, error: BaseException | None) -> str:
         """Why the connection is down, in one line: what happened, and what the server said last."""
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if self._why_ended:
-            what = self._why_ended
-        elif isinstance(error, MCPError) and error.code in {UNREACHED, BROKEN_OFF}:
-            what = _line(error)
-        elif error is None or (isinstance(error, MCPError) and is_lost(error)):
-            what = "the server ended" if self._server.command else "the server hung up"
-        elif isinstance(error, OSError) and self._server.command:
-            what = f"cannot start {self._server.command!r}: {error}"
-        else:
-            what = f"{type(error).__name__}: {_line(error)}"
+        what = self._why_ended or reason_of(error, command=self._server.command)
         said = self._errors.last_line() if self._server.command else ""
         return (f"{what}; its last words: {said}" if said else what)[:_REASON_CHARS]
 
@@ -288,27 +273,3 @@ class Connection:
 def connection_of(server: McpServerSettings, site: Site) -> Connection:
     """The one connection of this process to a server."""
     return site.share(server_key(server), lambda: Connection(server, site))
-
-
-def server_key(server: McpServerSettings) -> Hashable:
-    """Equal for settings that reach the same server as the same client."""
-    headers = tuple(sorted((name, value.get_secret_value()) for name, value in server.headers.items()))
-    way = (server.command, server.args, tuple(sorted(server.env.items())), server.url, headers)
-    return ("mcp", *way, server.protocol)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:_REASON_CHARS]
-
-
-def _once(failure: ExpertError, error: MCPError) -> ExpertError:
-    """The failure of a call that must not be made again if it may have been made."""
-    if not failure.retryable or never_arrived(error):
-        return failure
-    return ExpertDoubtful(failure.expert, str(failure))
-
-
-def _log_path(server: McpServerSettings, cache: Path) -> Path:
-    command = "\0".join([server.command or server.url or "", *server.args])
-    name = Path(server.command or "http").name
-    return cache / "logs" / f"mcp-{name}-{hashlib.sha256(command.encode()).hexdigest()[:8]}.log"

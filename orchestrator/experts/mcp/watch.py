@@ -11,32 +11,16 @@ import anyio
 import structlog
 from mcp import Client, MCPError
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
-from mcp_types import CONNECTION_CLOSED, METHOD_NOT_FOUND
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from orchestrator.experts.mcp.failures import is_lost, line_of
 from orchestrator.experts.mcp.http_client import UNREACHED
 from orchestrator.experts.mcp.listing import ListedTool, listed
 from orchestrator.experts.mcp.pace import Pace
 
-__all__ = ["Watch", "is_lost", "never_arrived"]
+__all__ = ["Watch"]
 
 log = structlog.get_logger()
-
-# The SDK's words: that the transport ended, and that an HTTP server no longer knows our session.
-_CLOSED = "Connection closed"
-_SESSION_LOST = "Session terminated"
-_ERROR_CHARS = 400
-
-
-def is_lost(error: MCPError) -> bool:
-    """Whether an error says that there is no connection any more, rather than that one call was cut off."""
-    closed = error.code == CONNECTION_CLOSED and error.message == _CLOSED
-    return closed or error.code == UNREACHED or error.message == _SESSION_LOST
-
-
-def never_arrived(error: MCPError) -> bool:
-    """Whether the server cannot have done anything about the call."""
-    return error.code in {UNREACHED, METHOD_NOT_FOUND} or error.message == _SESSION_LOST
 
 
 class Watch:
@@ -104,7 +88,7 @@ class Watch:
             except SubscriptionLost:
                 self.doubt()
             except (MCPError, ListenNotSupportedError, TimeoutError) as error:
-                log.info("mcp.not_followed", error=str(error))
+                log.info("mcp.not_followed", error=line_of(error))
             await anyio.sleep(self._pace.reply_s)
 
     async def _relist(self, *, within_s: float) -> bool:
@@ -113,7 +97,7 @@ class Watch:
             try:
                 self._took(await listed(self._client))
             except (MCPError, ValueError) as error:
-                log.warning("mcp.not_listed", error=str(error)[:_ERROR_CHARS])
+                log.warning("mcp.not_listed", error=line_of(error))
                 if isinstance(error, MCPError) and is_lost(error):
                     self._lose(error.message if error.code == UNREACHED else "")
         return not scope.cancelled_caught

@@ -27,8 +27,9 @@ from pydantic import BaseModel, Field
 
 from orchestrator.config.kinds import McpServerSettings, McpSettings
 from orchestrator.experts import Expert, Site
-from orchestrator.experts.mcp.connection import Connection, server_key
+from orchestrator.experts.mcp.connection import Connection
 from orchestrator.experts.mcp.expert import McpExpert
+from orchestrator.experts.mcp.identity import server_key
 from orchestrator.experts.mcp.pace import Pace
 from orchestrator.types import ChatRequest, Chunk
 
