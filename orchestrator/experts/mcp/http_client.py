@@ -30,10 +30,15 @@ class HttpClient(httpx2.AsyncClient):
         super().__init__(headers=headers, timeout=httpx2.Timeout(_CONNECT_S, read=None))
         self._most_bytes = most_bytes
 
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """See `httpx2.AsyncClient`; does not raise for what happens on the way."""
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """See `httpx2.AsyncClient`; does not raise for what happens before there is a response.
+
+        Raises:
+            httpx2.StreamError: its body cannot be taken.
+
+        """
         try:
-            response = await super().send(request, **options)
+            response = await super().send(request, stream=True, **options)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             return _instead(request, UNREACHED, error)
         except httpx2.TransportError as error:
@@ -42,6 +47,8 @@ class HttpClient(httpx2.AsyncClient):
         streamed = "text/event-stream" in response.headers.get("content-type", "")
         if isinstance(response.stream, httpx2.AsyncByteStream) and (packed != "identity" or not streamed):
             response.stream = _Limited(response.stream, self._most_bytes, packed)
+        if not stream:
+            await response.aread()
         return response
 
 

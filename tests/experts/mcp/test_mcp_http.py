@@ -32,9 +32,10 @@ async def answering(reply: bytes) -> AsyncIterator[str]:
                 await stream.send(reply)
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - anyio's
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, answer)
-        yield f"http://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}/mcp"
+        yield f"http://127.0.0.1:{port}/mcp"
         group.cancel_scope.cancel()
 
 
