@@ -56,12 +56,13 @@ class Guard:
         """How the expert is, given what it says itself: down while its breaker lets nothing through."""
         if not self.breaker.is_open:
             return own
-        if own.state == "down":
+        if own.state != "up":
             self._was_down = True
-            return own
-        if self._was_down:  # it has come back by its own account, which a trial may prove at once
+        elif self._was_down:  # it has come back by its own account, which a trial may prove at once
             self._was_down = False
             self.breaker.make_due()
+        if own.state == "down":
+            return own
         wait_s = self.breaker.wait_s
         return Condition(state="down", reason=self._suspension(wait_s)) if wait_s > 0 else own
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import anyio.lowlevel
 import structlog
 from mcp import Client
 from mcp_types import Tool, ToolAnnotations
@@ -24,6 +25,7 @@ _DESCRIPTION_CHARS = 4000
 _SCHEMA_TEXT_CHARS = 600  # of one description within a schema
 _SCHEMA_DEPTH = 16
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})  # and the supplementary variation selectors, in which text can be hidden
+_BLANKS = {10: " ", 9: " "}
 _WORDS = frozenset({"description", "title", "$comment"})
 
 
@@ -71,7 +73,10 @@ def refusal(tool: ListedTool, *, allow: bool) -> str:
 
 def cleaned(text: str, *, most: int = _DESCRIPTION_CHARS) -> str:
     """A server's words without characters that are not seen (controls, marks of direction, tags), and not too many."""
-    kept = "".join(character for character in text[: 2 * most] if character in "\n\t" or _is_seen(character)).strip()
+    kept = text[: 2 * most]
+    if not kept.isascii() or not kept.translate(_BLANKS).isprintable():
+        kept = "".join(character for character in kept if character in "\n\t" or _is_seen(character))
+    kept = kept.strip()
     return kept if len(kept) <= most else kept[: most - 1] + "…"
 
 
@@ -94,6 +99,7 @@ async def listed(client: Client) -> Mapping[str, ListedTool]:
     for _ in range(_MOST_PAGES):
         page = await client.list_tools(cursor=cursor)
         for tool in page.tools:
+            await anyio.lowlevel.checkpoint()  # cleaning a thousand long ones would hold up others
             if len(tool.name) <= _NAME_CHARS and tool.name.isprintable():
                 tools[tool.name] = _listed(tool)
         cursor = page.next_cursor

@@ -56,7 +56,7 @@ async def spoken_with(
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(_read, process, send, hooks)
-            group.start_soon(_write, process, outbox, hooks)
+            group.start_soon(_write, process, outbox)
             yield Inbox(receive, hooks), outbox
             group.cancel_scope.cancel()
     finally:
@@ -112,7 +112,7 @@ def _message(line: bytes | Overlong) -> SessionMessage | Exception | None:
         return error
 
 
-async def _write(process: Process, outbox: Outbox, hooks: Hooks) -> None:
+async def _write(process: Process, outbox: Outbox) -> None:
     """Messages to stdin."""
     stdin = process.stdin
     assert stdin is not None  # noqa: S101 - a pipe was asked for
@@ -120,10 +120,7 @@ async def _write(process: Process, outbox: Outbox, hooks: Hooks) -> None:
     async def deliver(item: SessionMessage) -> None:
         await stdin.send(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
-    try:
-        await outbox.delivered(deliver)
-    except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
-        hooks.ended("")
+    await outbox.delivered(deliver)
 
 
 async def _end(process: Process) -> None:

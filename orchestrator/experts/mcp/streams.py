@@ -108,10 +108,13 @@ class Outbox:
         self._in.close()
 
     async def delivered(self, deliver: Callable[[SessionMessage], Awaitable[None]]) -> None:
-        """Deliver what is sent until the stream is closed."""
+        """Deliver what is sent until the stream is closed, or there is no way to the server any more."""
         with self._out:
-            async for item in self._out:
-                await deliver(item)
+            try:
+                async for item in self._out:
+                    await deliver(item)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
+                self._hooks.ended("")
 
     async def __aenter__(self) -> Self:
         return self
