@@ -140,7 +140,7 @@ class Running:
 
         def expert(server: str, tool: str, arguments: dict[str, Any], **settings: Any) -> dict[str, Any]:
             way = {"server": servers[server], "tool": tool, "arguments": arguments}
-            return {"kind": "mcp", "timeout_s": 3, **way, **settings}
+            return {"kind": "mcp", "timeout_s": 2, **way, **settings}
 
         history = {"repo_path": str(self.repository), "max_count": 1}
         entity = {"entities": [{"name": "{query}", "entityType": "thing", "observations": []}]}
