@@ -21,13 +21,7 @@ from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import CallToolResult, ToolListChangedNotification
 
 from orchestrator.config.kinds import McpServerSettings
-from orchestrator.errors import (
-    ExpertDoubtful,
-    ExpertError,
-    ExpertFailed,
-    ExpertTimeout,
-    ExpertUnavailable,
-)
+from orchestrator.errors import ExpertDoubtful, ExpertError, ExpertFailed, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts.mcp.error_log import ErrorLog
 from orchestrator.experts.mcp.failures import cut_off, failure_of, is_lost, line_of, once, reason_of
 from orchestrator.experts.mcp.identity import log_path, server_key, shown
@@ -182,7 +176,7 @@ class Connection:
             self._lose(client)
 
     async def _hear(self, message: IncomingMessage) -> None:
-        """What a server of the older protocol tells unasked."""
+        """What a server tells beside its answers."""
         if isinstance(message, ToolListChangedNotification) and self._watch is not None:
             self._watch.stale()
 
@@ -241,7 +235,7 @@ class Connection:
         """What an error of the protocol means for a call; the connection is lost, or doubted, where it says so."""
         if is_lost(error):
             self._lose(client, self._reason(error))
-            return ExpertUnavailable(expert, self.condition.reason)
+            return ExpertUnavailable(expert, self.condition.reason or line_of(error))
         if cut_off(error):
             self._doubt()
         return failure_of(error, expert)

@@ -7,6 +7,7 @@ from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND
 
 from orchestrator.errors import ExpertDoubtful, ExpertError, ExpertFailed, ExpertRejected, ExpertUnavailable
 from orchestrator.experts.mcp.http_client import BROKEN_OFF, UNREACHED
+from orchestrator.experts.mcp.listing import cleaned
 
 __all__ = ["cut_off", "failure_of", "is_lost", "line_of", "once", "reason_of"]
 
@@ -14,6 +15,7 @@ __all__ = ["cut_off", "failure_of", "is_lost", "line_of", "once", "reason_of"]
 _CLOSED = "Connection closed"
 _SESSION_LOST = "Session terminated"
 _LINE_CHARS = 400
+_MESSAGE_CHARS = 1000
 
 
 def is_lost(error: MCPError) -> bool:
@@ -32,7 +34,7 @@ def failure_of(error: MCPError, expert: str) -> ExpertError:
     if cut_off(error):
         return ExpertUnavailable(expert, line_of(error))
     kind = ExpertRejected if error.code == INVALID_PARAMS else ExpertFailed
-    return kind(expert, error.message)
+    return kind(expert, cleaned(error.message, most=_MESSAGE_CHARS))
 
 
 def once(failure: ExpertError, error: MCPError) -> ExpertError:

@@ -84,28 +84,27 @@ async def _read(process: Process, out: anyio.abc.ObjectSendStream[SessionMessage
         with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
             while True:
                 for line in lines.feed(await process.stdout.receive()):
+                    if not (isinstance(line, Overlong) or line.strip()):
+                        continue
                     item = _message(line)
                     strange = strange + 1 if isinstance(item, Exception) else 0
                     if strange > _MOST_STRANGE:
                         hooks.ended(f"it sent {strange} lines in a row that are no messages")
                         return
-                    if item is not None:
-                        await out.send(item)
+                    await out.send(item)
                 if lines.size > _MOST_ENDLESS:
                     hooks.ended(f"it sent {lines.size:,} bytes without a line's end")
                     return
 
 
-def _message(line: bytes | Overlong) -> SessionMessage | Exception | None:
-    """The message of a line, or why it is none; None for an empty line."""
+def _message(line: bytes | Overlong) -> SessionMessage | Exception:
+    """The message of a line, or why it is none."""
     if isinstance(line, Overlong):
         message = f"a message of {line.size:,} bytes, more than {MOST_BYTES:,}"
         if line.answers is None:
             return ValueError(message)
         error = ErrorData(code=INTERNAL_ERROR, message=message)
         return SessionMessage(JSONRPCError(jsonrpc="2.0", id=line.answers, error=error))
-    if not line.strip():
-        return None
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except ValueError as error:

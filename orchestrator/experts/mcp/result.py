@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -43,7 +44,7 @@ def attachments(result: CallToolResult) -> tuple[Attachment, ...]:
 
 def size(result: CallToolResult) -> int:
     """Bytes of text, data and attachments, as they stand in an answer (base64 where they do)."""
-    attached = sum(len(a.data) + len(a.text.encode()) + len(a.uri) for a in attachments(result))
+    attached = sum(len(value.encode()) for one in attachments(result) for value in asdict(one).values())
     return len(text(result).encode()) + len(orjson.dumps(structured(result))) + attached
 
 

@@ -89,6 +89,7 @@ class Watch:
                 self.doubt()
             except (MCPError, ListenNotSupportedError, TimeoutError) as error:
                 log.info("mcp.not_followed", error=line_of(error))
+                await anyio.sleep(self._pace.relist_s)
             await anyio.sleep(self._pace.reply_s)
 
     async def _relist(self, *, within_s: float) -> bool:
