@@ -21,6 +21,7 @@
     │   ├── ExpertMisconfigured  refuses us, not this request: credentials, name of the model
     │   │   └── ExpertMissing    its server is there and does not have its model
     │   ├── ExpertFailed         broke, or answered something that is no answer
+    │   │   └── ExpertDoubtful   broke while at work, and may have done what was asked: not asked twice
     │   └── ExpertCut            the stream ended before its end
     └── RunError                 the whole request failed
         ├── NoExpertLeft         every expert of the plan failed
@@ -37,6 +38,7 @@ __all__ = [
     "DeadlineExceeded",
     "ExpertBusy",
     "ExpertCut",
+    "ExpertDoubtful",
     "ExpertError",
     "ExpertFailed",
     "ExpertLate",
@@ -189,6 +191,12 @@ class ExpertFailed(ExpertError):
     """It broke, or answered with something that is no answer."""
 
     retryable = True
+
+
+class ExpertDoubtful(ExpertFailed):
+    """It broke while it worked on this request, and may have done what was asked: asking it again might do it twice."""
+
+    retryable = False
 
 
 class ExpertCut(ExpertError):

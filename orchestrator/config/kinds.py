@@ -240,6 +240,11 @@ class McpServerSettings(Settings):
     )
     url: HttpAddress | None = Field(default=None, description="address of a streamable HTTP server")
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="HTTP headers for it")
+    protocol: Literal["auto", "legacy"] = Field(
+        default="auto",
+        description="auto asks for the newest protocol and falls back to the handshake of 2025 and before; legacy "
+        "begins with that handshake, for a server that does not bear the question",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -263,6 +268,17 @@ class McpSettings(ExpertSettings):
     )
     arguments_by: str | None = Field(default=None, description="expert that extracts the arguments as JSON")
     timeout_s: Seconds = Field(default=30.0, description="most seconds of one call")
+    max_result_kb: int = Field(
+        default=256, ge=1, le=2048, description="largest result, text, data and attachments together; more is refused"
+    )
+    allow: bool = Field(
+        default=False, description="call the tool although its server says that it may destroy (destructiveHint)"
+    )
+    repeat: bool | None = Field(
+        default=None,
+        description="whether a call that was left without an answer may be made again; default: where the server says "
+        "that the tool only reads, or that repeating it changes nothing",
+    )
 
     @model_validator(mode="after")
     def _arguments_once(self) -> Self:

@@ -115,6 +115,11 @@ _CHAT = {
                     "cost_quality": _COST_QUALITY,
                     "stream": {"type": ["boolean", "null"], "default": False},
                     "stream_options": {"type": ["object", "null"]},
+                    "progress": {
+                        "type": ["boolean", "null"],
+                        "default": False,
+                        "description": "with `stream`: tell how far experts are, in comments `: progress {...}`",
+                    },
                 },
                 "additionalProperties": True,
             }

@@ -180,7 +180,7 @@ BROKEN = [
         MINIMAL + "  t: {kind: mcp, tool: t, server: {comand: x, url: http://a}}\n",
         [
             (
-                "8:36: experts.t.server.comand: unknown key (known: args, command, env, headers, url; did "
+                "8:36: experts.t.server.comand: unknown key (known: args, command, env, headers, protocol, url; did "
                 "you mean 'command'?)"
             )
         ],

@@ -13,6 +13,7 @@ from orchestrator.config.settings import ExpertSettings, Serve
 from orchestrator.errors import (
     ExpertBusy,
     ExpertCut,
+    ExpertDoubtful,
     ExpertError,
     ExpertFailed,
     ExpertMisconfigured,
@@ -222,3 +223,14 @@ def test_the_fleet_page_has_these_numbers() -> None:
     assert f"| `max_queue` | {ExpertSettings.model_fields['max_queue'].default} |" in page
     for key in ("max_header_bytes", "max_body_bytes", "body_timeout_s", "drain_s"):
         assert f"| `{key}` | {Serve.model_fields[key].default} |" in page
+
+
+async def test_an_expert_that_connected_anew_is_tried_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was never down by its own account; and a call that may have been made counts as a failure."""
+    monkeypatch.setattr(clock, "now", lambda: 100.0)
+    one = guard()
+    for _ in range(FAILURES):
+        await fail(one, ExpertDoubtful("e", "gone"))
+    assert one.condition(UP).state == "down"
+    assert one.condition(Condition(state="starting")).state == "down"
+    assert one.condition(UP) is UP
