@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import anyio
 import numpy as np
 import structlog
+from anyio import to_thread
 
 from orchestrator.batching import TextEmbedder
 from orchestrator.config import Config
 from orchestrator.decision import Categorized
-from routers.embedding import Embedder
+from routers.embedding import Embedder, FloatArray
 from routers.errors import ArtifactError
 from routers.retrievers.arms import Arm
 from routers.retrievers.router import ArmRouter
@@ -20,6 +21,9 @@ from routers.retrievers.stored import load_router
 __all__ = ["RetrieverChoice", "choice_of", "learned_choice"]
 
 log = structlog.get_logger()
+
+MOST_ROUTERS = 64
+"""Between different sets of arms, kept: clients may name any retrievers."""
 
 
 def learned_choice(config: Config, embedder: Embedder) -> ArmRouter | None:
@@ -56,10 +60,12 @@ class RetrieverChoice:
         self._router = router
         self._embedder = embedder
         self._deadline_s = deadline_s
+        self._routers: dict[tuple[Arm, ...], ArmRouter] = {}
 
     async def arm(self, query: str, *, among: Sequence[str]) -> Arm:
         """The retriever, or the two, to ask: of `among`, where any of them are known; else all of `among`."""
-        best = await self._best_first(query, among=among)
+        arms = tuple(arm for arm in self._router.table.arms if set(arm) <= set(among))
+        best = await self._best_first(query, arms)
         return best[0] if best else tuple(among)
 
     async def ranked(self, query: str, categorized: Categorized) -> tuple[str, ...]:
@@ -67,21 +73,34 @@ class RetrieverChoice:
         block = self._categories.get(categorized.category or "")
         if block is None or block.override or not query:
             return ()
-        known = [expert for expert in block.experts if (expert,) in self._router.table.arms]
+        known = tuple((expert,) for expert in block.experts if (expert,) in self._router.table.arms)
         if len(known) < 2:  # noqa: PLR2004 - nothing to put in order
             return ()
-        return tuple(arm[0] for arm in await self._best_first(query, among=known) if len(arm) == 1)
+        return tuple(expert for (expert,) in await self._best_first(query, known))
 
-    async def _best_first(self, query: str, *, among: Sequence[str]) -> list[Arm]:
-        arms = self._router.table.arms
-        columns = [column for column, arm in enumerate(arms) if set(arm) <= set(among)]
+    async def _best_first(self, query: str, arms: tuple[Arm, ...]) -> list[Arm]:
+        if not arms:
+            return []
         try:
             with anyio.move_on_after(self._deadline_s):
                 vectors = await self._embedder.embed([query])
-                scores = self._router.scores(vectors)[0, columns]
-                return [arms[columns[place]] for place in np.argsort(-scores, kind="stable")]
+                return await to_thread.run_sync(self._ordered, vectors, arms, abandon_on_cancel=True)
         except Exception as error:  # noqa: BLE001 - supervised border: without an order the plan stands as it is
             log.warning("retrievers.not_ranked", error=repr(error))
             return []
         log.warning("retrievers.late", deadline_ms=self._deadline_s * 1000)
         return []
+
+    def _ordered(self, vectors: FloatArray, arms: tuple[Arm, ...]) -> list[Arm]:
+        scores = self._between(arms).scores(vectors)[0]
+        return [arms[place] for place in np.argsort(-scores, kind="stable")]
+
+    def _between(self, arms: tuple[Arm, ...]) -> ArmRouter:
+        """A router between some arms: who was best among all of them says little of who is second."""
+        if arms == self._router.table.arms:
+            return self._router
+        if arms not in self._routers:
+            if len(self._routers) >= MOST_ROUTERS:
+                self._routers.clear()
+            self._routers[arms] = ArmRouter(self._router.table.of(arms), rule=self._router.rule)
+        return self._routers[arms]
