@@ -215,10 +215,22 @@ class RetrieverSettings(ExpertSettings):
     embedders: tuple[str, ...] = Field(
         default=("minilm", "bm25"), min_length=1, description="bm25, and embedders by name; several are fused by rank"
     )
+    adapter: Path | None = Field(
+        default=None,
+        description="file of an adapter that `orchestrator train --retriever` makes: queries are moved towards this "
+        "expert's domain, documents stay as they are; needs one embedder beside bm25",
+    )
     top_k: int = Field(default=5, ge=1, le=100, description="passages of an answer")
     reader: str | None = Field(
         default=None, description="expert that answers from the passages; none: the passages are the answer"
     )
+
+    @model_validator(mode="after")
+    def _one_adapted(self) -> Self:
+        if self.adapter is not None and len(self.text_embedders()) != 1:
+            message = "adapter needs exactly one embedder beside bm25 in embedders"
+            raise ValueError(message)
+        return self
 
     def refers_to(self) -> dict[str, str]:
         return {} if self.reader is None else {"reader": self.reader}

@@ -26,12 +26,15 @@ from orchestrator.errors import (
     ExpertUnavailable,
 )
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem, Supervised
+from orchestrator.experts.retriever.adapted import open_adapter
 from orchestrator.experts.retriever.answer import cited_chunk, cited_draft, pieces, reader_request
 from orchestrator.experts.retriever.corpus import read_corpus
 from orchestrator.experts.retriever.shelf import Shelf, open_shelf
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage
+from routers.errors import ArtifactError
+from routers.retrievers.adapter import QueryAdapter
 
 __all__ = ["RetrieverExpert"]
 
@@ -54,6 +57,7 @@ class RetrieverExpert:
         self._settings = settings
         self._site = site
         self._shelf: Shelf | None = None
+        self._adapter: QueryAdapter | None = None
         self._condition = Condition(state="starting", reason="not started yet")
         self._tried = anyio.Event()
 
@@ -94,7 +98,9 @@ class RetrieverExpert:
         if self._shelf is None:
             raise ExpertUnavailable(self.id, self._condition.reason)
         try:
-            found = await self._shelf.search(query, indexes=self._settings.embedders, limit=top_k)
+            found = await self._shelf.search(
+                query, indexes=self._settings.embedders, limit=top_k, adapter=self._adapter
+            )
         except Exception as error:  # supervised border: an embedder is a plugin and may raise anything
             log.exception("retriever.search_failed", expert=self.id)
             raise ExpertFailed(self.id, f"search failed: {type(error).__name__}: {error}") from error
@@ -177,12 +183,20 @@ class RetrieverExpert:
             shelf = await open_shelf(self._site.folder / self._settings.corpus, self._site)
             for name in self._settings.embedders:
                 await shelf.prepare(name)
+            self._adapter = await self._opened_adapter()
         except Exception as error:  # noqa: BLE001 - supervised border: whatever it is, it is a reason to be down
             self._down(_reason(error))
             return False
         self._shelf = shelf
         self._condition = Condition(state="up")
         return True
+
+    async def _opened_adapter(self) -> QueryAdapter | None:
+        if self._settings.adapter is None:
+            return None
+        (name,) = self._settings.text_embedders()
+        path = self._site.folder / self._settings.adapter
+        return await open_adapter(path, embedder=self._site.embedder(name), name=name)
 
     def _down(self, reason: str) -> None:
         if reason != self._condition.reason:
@@ -226,4 +240,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ConfigError):
         more = len(error.problems) - 1
         return error.problems[0] + (f" (and {more} more)" if more else "")
+    if isinstance(error, ArtifactError):
+        return str(error)
     return f"{type(error).__name__}: {error}"

@@ -20,6 +20,7 @@ from orchestrator.batching import TextEmbedder
 from orchestrator.experts.retriever.corpus import Corpus
 from orchestrator.experts.retriever.vectors import load_vectors, save_vectors
 from routers.embedding import FloatArray
+from routers.retrievers.adapter import QueryAdapter
 
 __all__ = ["DenseIndex", "Hit", "Index", "WordIndex", "dense_index"]
 
@@ -33,8 +34,8 @@ _SAME = 0.999  # cosine of two embeddings of one text by one model; batches and 
 class Index(Protocol):
     """Finds entries of one corpus."""
 
-    async def search(self, query: str, *, limit: int) -> list[Hit]:
-        """At most `limit` hits, best first."""
+    async def search(self, query: str, *, limit: int, adapter: QueryAdapter | None = None) -> list[Hit]:
+        """At most `limit` hits, best first. adapter: moves the query's vector, where the index is of vectors."""
         ...
 
 
@@ -43,11 +44,12 @@ class DenseIndex:
 
     def __init__(self, embedder: TextEmbedder, rows: FloatArray) -> None:
         self._embedder = embedder
-        self._rows = rows
+        self.rows = rows
 
-    async def search(self, query: str, *, limit: int) -> list[Hit]:
-        [vector] = await self._embedder.embed([query])
-        return await to_thread.run_sync(lambda: _best(self._rows @ vector, limit))
+    async def search(self, query: str, *, limit: int, adapter: QueryAdapter | None = None) -> list[Hit]:
+        vectors = await self._embedder.embed([query])
+        [vector] = vectors if adapter is None else adapter.applied(vectors)
+        return await to_thread.run_sync(lambda: _best(self.rows @ vector, limit))
 
 
 class WordIndex:
@@ -64,7 +66,8 @@ class WordIndex:
         if not self._empty:
             self._bm25.index(words, show_progress=False)
 
-    async def search(self, query: str, *, limit: int) -> list[Hit]:
+    async def search(self, query: str, *, limit: int, adapter: QueryAdapter | None = None) -> list[Hit]:
+        del adapter  # words have no vector
         return await to_thread.run_sync(self._search, query, limit)
 
     def _search(self, query: str, limit: int) -> list[Hit]:

@@ -9,8 +9,10 @@ from anyio import to_thread
 
 from orchestrator.experts.retriever.corpus import Corpus, Entry, read_corpus
 from orchestrator.experts.retriever.fusion import fused
-from orchestrator.experts.retriever.index import Hit, Index, WordIndex, dense_index
+from orchestrator.experts.retriever.index import DenseIndex, Hit, Index, WordIndex, dense_index
 from orchestrator.experts.site import Site
+from routers.embedding import FloatArray
+from routers.retrievers.adapter import QueryAdapter
 
 __all__ = ["WORDS", "Shelf", "open_shelf"]
 
@@ -35,13 +37,23 @@ class Shelf:
             if name not in self._indexes and self.corpus.entries:
                 self._indexes[name] = await self._made(name)
 
-    async def search(self, query: str, *, indexes: tuple[str, ...], limit: int) -> list[tuple[Entry, float]]:
+    async def search(
+        self, query: str, *, indexes: tuple[str, ...], limit: int, adapter: QueryAdapter | None = None
+    ) -> list[tuple[Entry, float]]:
         """At most `limit` entries with scores, best first: those of one index, or of several fused by rank."""
         if not self.corpus.entries:
             return []
-        lists = [await self._indexes[name].search(query, limit=max(limit, _DEPTH)) for name in indexes]
+        lists = [await self._indexes[name].search(query, limit=max(limit, _DEPTH), adapter=adapter) for name in indexes]
         hits: list[Hit] = lists[0] if len(lists) == 1 else fused([[row for row, _ in hits] for hits in lists])
         return [(self.corpus.entries[row], score) for row, score in hits[:limit]]
+
+    def vectors(self, name: str) -> tuple[list[str], FloatArray]:
+        """The document of each passage and its vector, float32 [n, dim], of an index that has been made."""
+        index = self._indexes.get(name)
+        if not isinstance(index, DenseIndex):
+            message = f"there is no index of vectors {name!r}"
+            raise KeyError(message)
+        return [entry.document.id for entry in self.corpus.entries], index.rows
 
     async def _made(self, name: str) -> Index:
         if name == WORDS:
