@@ -1,46 +1,84 @@
-"""One client's request: a streamed chat completion, read to its end or to the time when it must have ended."""
+"""One client: asks for one streamed chat completion after the other, and reads each to its end."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import anyio
-import httpx
+import orjson
 
 from eval.soak.outcomes import Outcome, of_refusal, of_stream
+from orchestrator.experts.vllm.connection import Connection, HttpError, Origin, connect, request_head
 
-__all__ = ["ask", "client_of"]
+__all__ = ["Client"]
 
 _CHAT = "/v1/chat/completions"
 _OK = 200
 
 
-def client_of(url: str) -> httpx.AsyncClient:
-    """A client for one stream after the other, on one connection that is kept, and without time-outs of its own.
+class Client:
+    """Has one connection to the service, which it keeps for as long as that does; `leave` closes it.
 
-    A pool that many streams share would cost more than the streams: it looks at all of its connections for each.
+    It is the connection that the experts have to their servers: a general client takes more of the processor than the
+    service itself, which is what a crowd of them is to try.
     """
-    limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
-    # No TLS is spoken here, and `ask` has a limit.
-    return httpx.AsyncClient(base_url=url, limits=limits, timeout=None, trust_env=False, verify=False)  # noqa: S113, S501
+
+    def __init__(self, url: str) -> None:
+        self._origin = Origin.of(url)
+        self._head = request_head(url + _CHAT, {})
+        self._connection: Connection | None = None
+        self.connections = 0
+        """That it has opened."""
+
+    async def ask(self, tag: str, *, within_s: float, model: str = "auto") -> Outcome:
+        """What became of one stream. tag: of this request alone. within_s: a later end is a bad one."""
+        started = anyio.current_time()
+        outcome, answer = Outcome(kind="bad", reason=f"no end within {within_s:g} s", status=0), _Answer(started)
+        body = orjson.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": f"{tag} count"}]})
+        try:
+            with anyio.move_on_after(within_s):
+                status = await self._exchange(body, answer, within_s=within_s)
+                outcome = of_stream(answer.body, tag=tag) if status == _OK else of_refusal(status, answer.body)
+        except HttpError as error:
+            reason = f"{type(error).__name__}: {error}, after {answer.body[-200:]!r}"
+            outcome = Outcome(kind="bad", reason=reason, status=0)
+        if outcome.kind == "bad" or (self._connection is not None and not self._connection.reusable):
+            self.leave()
+        return replace(outcome, took_s=anyio.current_time() - started, first_s=answer.first_s)
+
+    async def _exchange(self, body: bytes, answer: _Answer, *, within_s: float) -> int:
+        """Send a request and read its answer; the status."""
+        if self._connection is None or not self._connection.reusable:
+            self.leave()
+            self._connection = await connect(self._origin, within_s)
+            self.connections += 1
+        connection = self._connection
+        connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+        await connection.head(within_s)
+        while piece := await connection.read(within_s):
+            answer.add(piece)
+        return connection.status
+
+    def leave(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
 
-async def ask(client: httpx.AsyncClient, tag: str, *, within_s: float, model: str = "auto") -> Outcome:
-    """The outcome of one stream. tag: of this request alone. within_s: later it is bad."""
-    started = anyio.current_time()
-    outcome, first_s = Outcome(kind="bad", reason=f"no end within {within_s:g} s", status=0), None
-    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": f"{tag} count"}]}
-    pieces: list[bytes] = []
-    try:
-        with anyio.move_on_after(within_s):
-            async with client.stream("POST", _CHAT, json=body) as response:
-                async for piece in response.aiter_raw():
-                    if first_s is None:
-                        first_s = anyio.current_time() - started
-                    pieces.append(piece)
-            raw, status = b"".join(pieces), response.status_code
-            outcome = of_stream(raw, tag=tag) if status == _OK else of_refusal(status, raw)
-    except httpx.HTTPError as error:
-        told = f"{type(error).__name__}: {error} after {b''.join(pieces)[-200:]!r}"
-        outcome = Outcome(kind="bad", reason=told, status=0)
-    return replace(outcome, took_s=anyio.current_time() - started, first_s=first_s)
+class _Answer:
+    """What has come so far."""
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._pieces: list[bytes] = []
+        self.first_s: float | None = None
+
+    def add(self, piece: bytes) -> None:
+        if self.first_s is None:
+            self.first_s = anyio.current_time() - self._started
+        self._pieces.append(piece)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._pieces)

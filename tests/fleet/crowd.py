@@ -3,22 +3,24 @@
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
 import anyio
 import httpx
 
-from eval.soak.asking import ask, client_of
+from eval.soak.asking import Client
 from eval.soak.outcomes import Outcome
 from orchestrator.config.kinds import VllmSettings
+from orchestrator.config.settings import Serve
 from orchestrator.engine import Engine
 from orchestrator.experts.vllm.circuit import Rules
 from orchestrator.experts.vllm.expert import VllmExpert
 from orchestrator.experts.vllm.replicas import Replicas
 from orchestrator.service.app import create_app
-from orchestrator.service.server import server_of
+from orchestrator.service.intake import IntakeConfig
+from orchestrator.service.server import Server
 from orchestrator.testing import FakeVLLM, Numbered
 from orchestrator.trace import Trace
 from tests.flowing import flowing
@@ -38,32 +40,41 @@ def numbered(name: str) -> FakeVLLM:
 class Crowd:
     """Clients of one service. Whatever they ask is of the category `math`."""
 
-    def __init__(self, clients: Sequence[httpx.AsyncClient], deadline_s: float) -> None:
-        self.client = clients[0]
-        self._clients = clients
+    def __init__(self, url: str, control: httpx.AsyncClient, deadline_s: float) -> None:
+        self._url = url
+        self._control = control
         self._within_s = deadline_s + GRACE_S
+        self._free: list[Client] = []
         self._asked = 0
 
-    async def ask(self, client: httpx.AsyncClient | None = None) -> Outcome:
-        """One stream."""
+    async def ask(self) -> Outcome:
+        """One stream, of a client that has nothing else to do."""
         self._asked += 1
-        return await ask(client or self.client, f"q{self._asked}", within_s=self._within_s)
+        client = self._free.pop() if self._free else Client(self._url)
+        outcome = await client.ask(f"q{self._asked}", within_s=self._within_s)
+        self._free.append(client)
+        return outcome
 
     async def all_ask(self, outcomes: list[Outcome] | None = None) -> list[Outcome]:
         """As many streams at once as there are clients; each outcome is there as soon as it is known."""
         found = [] if outcomes is None else outcomes
 
-        async def one(client: httpx.AsyncClient) -> None:
-            found.append(await self.ask(client))
+        async def one() -> None:
+            found.append(await self.ask())
 
         async with anyio.create_task_group() as group:
-            for client in self._clients:
-                group.start_soon(one, client)
+            for _ in range(CLIENTS):
+                group.start_soon(one)
         return found
+
+    def leave(self) -> None:
+        """Close all connections."""
+        for client in self._free:
+            client.leave()
 
     async def expert(self, name: str = "crew") -> dict[str, Any]:
         """What `GET /v1/experts` says of one."""
-        shown = (await self.client.get("/v1/experts")).json()
+        shown = (await self._control.get("/v1/experts")).json()
         return next(each for each in shown if each["id"] == name)
 
     async def replicas(self) -> list[dict[str, Any]]:
@@ -97,13 +108,16 @@ async def crowded(
         async def there() -> AsyncIterator[Engine]:
             yield engine
 
-        async with listening(create_app(engine.config, there, log_request=_unlogged), engine) as url, AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(client_of(url)) for _ in range(CLIENTS)]
-            crowd = Crowd(clients, deadline_s)
-            while (await crowd.expert())["state"] == "starting":
+        async with (
+            listening(create_app(engine.config, there, log_request=_unlogged), engine.config.serve) as url,
+            httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as control,  # noqa: S501 - no TLS here
+        ):
+            crowd = Crowd(url, control, deadline_s)
+            while (await crowd.expert())["state"] == "starting":  # noqa: ASYNC110 - its probe
                 await anyio.sleep(0.005)
             yield crowd
             assert [each["in_flight"] for each in await crowd.replicas()] == [0] * len(servers)
+            crowd.leave()
 
 
 def vllm(*servers: FakeVLLM, **settings: Any) -> VllmSettings:
@@ -111,17 +125,37 @@ def vllm(*servers: FakeVLLM, **settings: Any) -> VllmSettings:
     return VllmSettings(model="m", replicas=tuple(server.url for server in servers), **settings)
 
 
+class PromptServer(Server):
+    """The product's own server, which says when it listens and ends when it is told to, not a tick later."""
+
+    def __init__(self, config: IntakeConfig) -> None:
+        super().__init__(config, drain_s=0)
+        self.listening, self.told = anyio.Event(), anyio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        self.listening.set()
+        await self.told.wait()
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        for each in [*self.servers, *(sockets or [])]:
+            each.close()
+        await self.lifespan.shutdown()
+
+
 @asynccontextmanager
-async def listening(app: Any, engine: Engine) -> AsyncIterator[str]:
-    """The address of the product's own server, in this event loop."""
+async def listening(app: Any, serve: Serve) -> AsyncIterator[str]:
+    """The address of the service, in this event loop."""
+    config = IntakeConfig(
+        app, max_header_bytes=serve.max_header_bytes, body_timeout_s=serve.body_timeout_s, log_config=None, ws="none"
+    )
+    server = PromptServer(config)
     with socket.create_server(("127.0.0.1", 0), backlog=2 * CLIENTS) as listener:
-        server = server_of(app, engine.config.serve, lifespan="on")
         async with anyio.create_task_group() as group:
             group.start_soon(server.serve, [listener])
-            while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
-                await anyio.sleep(0.005)
+            await server.listening.wait()
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-            server.should_exit = True
+            server.told.set()
 
 
 def _unlogged(_: Trace) -> None:

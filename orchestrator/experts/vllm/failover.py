@@ -90,9 +90,9 @@ class Failover(Generic[T]):
                 if self._begun or not isinstance(error, _ANOTHER_MAY_DO) or isinstance(error, ExpertLate):
                     error.others_well = self._others_well and not isinstance(error, ExpertLate)
                     raise
-        error = self._summed_up()
-        error.others_well = self._others_well
-        raise error
+        summed_up = self._summed_up()
+        summed_up.others_well = self._others_well
+        raise summed_up
 
     @property
     def _others_well(self) -> bool:
