@@ -8,6 +8,7 @@ import gc
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 import pytest
@@ -99,7 +100,7 @@ def fault_of(name: str) -> Fault:
     return replace(fault, headers={"Retry-After": "0.2"}) if isinstance(fault, Status) and fault.headers else fault
 
 
-def patience(name: str) -> dict[str, float]:
+def patience(name: str) -> dict[str, Any]:
     """The time-outs of the servers for a fault."""
     silence_s = SILENCE_S if name in SILENT else 5.0
     return {"first_token_timeout_s": silence_s, "read_timeout_s": silence_s}
