@@ -14,6 +14,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -48,14 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console=console,
     )
     with tempfile.TemporaryDirectory() as folder, progress:
-        soaked = anyio.run(_soak, plan, Path(folder), _shown(progress, plan))
+        soaked = anyio.run(partial(soak, plan, Path(folder), tell=_shown(progress, plan)))
         if soaked.tally.bad or soaked.defects:
             console.print((Path(folder) / "service.log").read_text()[-3000:], markup=False)
     return _report(soaked, options.json)
-
-
-async def _soak(plan: Plan, folder: Path, tell: Callable[[float, Soaked], None]) -> Soaked:
-    return await soak(plan, folder, tell=tell)
 
 
 def _shown(progress: Progress, plan: Plan) -> Callable[[float, Soaked], None]:

@@ -21,8 +21,8 @@ __all__ = ["Plan", "Soaked", "soak"]
 _NAMES = ("a", "b", "c")
 _GRACE_S = 3.0
 """Beyond the deadline, for a machine that is busy: later is a hang."""
-_AFTER_REFUSAL_S = 0.2
-"""A client that was refused waits, as real ones do; else the refused would ask a thousand times a second."""
+_AFTER_REFUSAL_S = 1.0
+"""A client that was refused waits, as real ones do; else most of all requests would be those of a few seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
