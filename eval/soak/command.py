@@ -21,7 +21,7 @@ import anyio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from eval.soak.report import faults_of, figures_of, table_of
+from eval.soak.report import faults_of, figures_of, long_enough, table_of
 from eval.soak.soaking import Plan, Soaked, soak
 
 __all__ = ["main"]
@@ -72,7 +72,8 @@ def _report(soaked: Soaked, file: Path | None) -> int:
     console.print(table_of(soaked))
     for reason in soaked.tally.bad_reasons:
         console.print(f"bad: {reason}", markup=False)
-    console.print(f"FAILED: {'; '.join(faults)}" if faults else "Nothing lost, nothing doubled, nothing grows.")
+    grown = "nothing grows" if long_enough(soaked) else "too short to judge growth"
+    console.print(f"FAILED: {'; '.join(faults)}" if faults else f"Nothing lost, nothing doubled; {grown}.")
     if file is not None:
         file.write_text(json.dumps(figures_of(soaked), indent=2) + "\n")
     return 1 if faults else 0

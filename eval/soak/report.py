@@ -11,11 +11,14 @@ from eval.soak.soaking import Soaked
 from eval.soak.tally import percentile
 from eval.soak.trend import Trend
 
-__all__ = ["faults_of", "figures_of", "table_of"]
+__all__ = ["faults_of", "figures_of", "long_enough", "table_of"]
 
 _MEMORY_SHARE = 0.01
 _MEMORY_MIB = 3.0
 _SOCKETS = 8.0
+_LEAST_MINUTES = 5.0
+"""Errors leave garbage in circles behind, which the collector looks for about once a minute: a shorter stretch may
+have more of the rises than of the falls."""
 
 
 def figures_of(soaked: Soaked) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def figures_of(soaked: Soaked) -> dict[str, Any]:
         "first_s": {f"p{percent}": percentile(tally.first_s, percent) for percent in (50, 99)},
         "memory_mib": None if memory is None else asdict(memory),
         "sockets": None if sockets is None else asdict(sockets),
+        "growth_judged": long_enough(soaked),
         "faults": faults_of(soaked),
     }
 
@@ -54,11 +58,19 @@ def faults_of(soaked: Soaked) -> list[str]:
     if memory is None or sockets is None:
         faults.append("too few samples of memory and sockets: soak for longer")
         return faults
+    if not long_enough(soaked):
+        return faults
     if memory.grows(more_than=max(_MEMORY_MIB, _MEMORY_SHARE * memory.first)):
         faults.append("memory grows")
     if sockets.grows(more_than=_SOCKETS):
         faults.append("open sockets grow")
     return faults
+
+
+def long_enough(soaked: Soaked) -> bool:
+    """Whether growth can be judged."""
+    memory, _ = _trends(soaked)
+    return memory is not None and memory.minutes >= _LEAST_MINUTES
 
 
 def table_of(soaked: Soaked) -> Table:

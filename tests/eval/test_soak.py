@@ -121,6 +121,7 @@ def test_a_soak_fails_for_what_was_bad_and_for_what_grows() -> None:
     assert faults_of(soaked(Tally(whole=9, bad=1), flat)) == ["1 bad outcomes"]
     assert faults_of(soaked(Tally(), flat)) == ["no whole answer"]
     assert faults_of(soaked(Tally(whole=9), series(1.0, noise=2))) == ["memory grows"]
+    assert faults_of(soaked(Tally(whole=9), series(1.0, noise=0)[:290])) == []  # too short to be judged
     assert "soak for longer" in faults_of(soaked(Tally(whole=9), []))[0]
 
 
@@ -129,7 +130,7 @@ def test_a_few_seconds_against_the_real_service(tmp_path: Path, capsys: pytest.C
     """Servers are killed, a fifth of the requests meets a fault, and nothing is lost; growth takes longer to see."""
     file = tmp_path / "soak.json"
     flags = ["--clients", "8", "--faults", "0.2", "--up-s", "4", "--seed", "0"]
-    main(["--minutes", "0.07", *flags, "--json", str(file)])
+    assert main(["--minutes", "0.07", *flags, "--json", str(file)]) == 0
     figures = json.loads(file.read_text())
     assert (figures["bad_reasons"], figures["defects"]) == ([], 0)
     assert min(figures["whole"], figures["broken"], figures["kills"]) > 0
