@@ -173,7 +173,13 @@ def _places(expert: str, settings: ExpertSettings) -> Places | None:
 
 
 def _tells(error: BaseException) -> bool:
-    """Whether an error says that the expert is not well, rather than that it, or we, did not take this request."""
+    """Whether an error says that the expert is not well, rather than that it, or we, did not take this request.
+
+    One server's trouble is none of the expert's while another is well: it has a breaker of its own, which many streams
+    that break off there at once would else overtake.
+    """
     if isinstance(error, ExpertError):
+        if error.others_well:
+            return False
         return error.retryable or isinstance(error, ExpertTimeout | ExpertMisconfigured | ExpertDoubtful)
     return True

@@ -72,10 +72,16 @@ async def test_credentials_that_are_refused_suspend_it_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ExpertRejected("e", "too long"), ExpertBusy("e", "reader full"), ExpertSuspended("e", "reader open")]
+    "error",
+    [
+        ExpertRejected("e", "too long"),
+        ExpertBusy("e", "reader full"),
+        ExpertSuspended("e", "reader open"),
+        ExpertCut("e", "one server of three died", others_well=True),
+    ],
 )
 async def test_refusals_say_nothing_about_the_expert(error: ExpertError) -> None:
-    """It is well, and understood; or it was one that it needs which did not answer."""
+    """It is well, and understood; or another one that it needs, or one of its servers, did not answer."""
     one = guard()
     for _ in range(2 * FAILURES):
         await fail(one, error)
