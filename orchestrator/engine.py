@@ -19,6 +19,7 @@ from orchestrator.embedders import Embedders
 from orchestrator.fleet.registry import Registry
 from orchestrator.fleet.surroundings import cache_folder, embedders_of, experts_of, site_of
 from orchestrator.pipeline import Pipeline
+from orchestrator.retriever_choice import RetrieverChoice, choice_of, learned_choice
 from orchestrator.serving import Watch, load_serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
@@ -34,7 +35,10 @@ __all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "recording", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The running product. watch: which artifact decides; None where the parts were put together by hand."""
+    """The running product. watch: which artifact decides; None where the parts were put together by hand.
+
+    retrievers: chooses between retrievers; None where nothing was learned of them.
+    """
 
     config: Config
     registry: Registry
@@ -42,6 +46,7 @@ class Engine:
     decisions: DecisionLog = field(default_factory=DecisionLog)
     watch: Watch | None = None
     usage: Recorder | None = None
+    retrievers: RetrieverChoice | None = None
 
     def keep(self, trace: Trace) -> None:
         """Remember what a request came to, and write it down where the configuration says so."""
@@ -91,6 +96,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     embedder = await to_thread.run_sync(embedders.load, config.embedder)
     serving = await to_thread.run_sync(load_serving, config, embedder)
     deadline_s = config.routing.max_latency_ms / 1000
+    learned = await to_thread.run_sync(learned_choice, config, embedder)
     async with (
         recording(config) as usage,
         experts_of(config, embedders) as registry,
@@ -104,6 +110,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
             generation=serving.label,
         )
         group.start_soon(categorizer.serve)
+        retrievers = choice_of(config, learned, embedders(config.embedder))
         agreement = Agreement(embedders(config.embedder))
         pipeline = Pipeline(
             categorizer=categorizer,
@@ -111,10 +118,13 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
             drafting=Drafting(registry),
             agreement=agreement,
             likelihood=likelihood_of(config, registry, agreement),
+            retrievers=retrievers,
             fusion=config.fusion,
             budget=config.budget,
         )
         watch = Watch(config, embedder, serving, use=pipeline.use)
         group.start_soon(watch.serve)
-        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage, watch=watch)
+        yield Engine(
+            config=config, registry=registry, pipeline=pipeline, usage=usage, watch=watch, retrievers=retrievers
+        )
         group.cancel_scope.cancel()

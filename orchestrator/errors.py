@@ -21,6 +21,7 @@
     │   ├── ExpertMisconfigured  refuses us, not this request: credentials, name of the model
     │   │   └── ExpertMissing    its server is there and does not have its model
     │   ├── ExpertFailed         broke, or answered something that is no answer
+    │   │   └── ExpertDoubtful   broke while at work, and may have done what was asked: not asked twice
     │   └── ExpertCut            the stream ended before its end
     └── RunError                 the whole request failed
         ├── NoExpertLeft         every expert of the plan failed
@@ -37,6 +38,7 @@ __all__ = [
     "DeadlineExceeded",
     "ExpertBusy",
     "ExpertCut",
+    "ExpertDoubtful",
     "ExpertError",
     "ExpertFailed",
     "ExpertLate",
@@ -129,18 +131,23 @@ class ExpertError(OrchestratorError):
 
     `retryable`: the same expert may succeed if asked again at once.
     `retry_after_s`: seconds that the expert asked to be left alone, where it said so.
+    `others_well`: the expert has a server that is well and was not asked, so that this tells nothing about the whole.
     """
 
     retryable: ClassVar[bool] = False
 
-    def __init__(self, expert: str, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, expert: str, message: str, *, retry_after_s: float | None = None, others_well: bool = False
+    ) -> None:
         super().__init__(message)
         self.expert = expert
         self.retry_after_s = retry_after_s
+        self.others_well = others_well
 
     def passed_on(self, expert: str) -> Self:
         """The same failure as one of an expert that needed this one."""
-        return type(self)(expert, f"{self.expert!r} failed: {self}", retry_after_s=self.retry_after_s)
+        message = f"{self.expert!r} failed: {self}"
+        return type(self)(expert, message, retry_after_s=self.retry_after_s, others_well=self.others_well)
 
 
 class ExpertUnavailable(ExpertError):
@@ -189,6 +196,12 @@ class ExpertFailed(ExpertError):
     """It broke, or answered with something that is no answer."""
 
     retryable = True
+
+
+class ExpertDoubtful(ExpertFailed):
+    """It broke while it worked on this request, and may have done what was asked: asking it again might do it twice."""
+
+    retryable = False
 
 
 class ExpertCut(ExpertError):

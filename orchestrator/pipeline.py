@@ -15,6 +15,7 @@ from orchestrator.config.settings import Budget, Fusion
 from orchestrator.decision import Categorized, Chosen, Consensus, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
 from orchestrator.query import query_of
+from orchestrator.retriever_choice import RetrieverChoice
 from orchestrator.serving import Serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
@@ -41,6 +42,7 @@ class Pipeline:
         drafting: Drafting,
         agreement: Agreement,
         likelihood: Likelihood | None = None,
+        retrievers: RetrieverChoice | None = None,
         fusion: Fusion,
         budget: Budget,
     ) -> None:
@@ -49,6 +51,7 @@ class Pipeline:
         self._drafting = drafting
         self._agreement = agreement
         self._likelihood = likelihood
+        self._retrievers = retrievers
         self._fusion = fusion
         self.budget = budget
 
@@ -81,7 +84,10 @@ class Pipeline:
         trace.categorized = await self._categorizer.categorize(trace.query)
         if explain and trace.categorized.method == "router":
             trace.explanation = await self._explanation(trace)
-        trace.chosen = self._chooser.choose(trace.categorized, request, fuse=trace.model == "fuse", plans=plans)
+        ranked = () if self._retrievers is None else await self._retrievers.ranked(trace.query, trace.categorized)
+        trace.chosen = self._chooser.choose(
+            trace.categorized, request, fuse=trace.model == "fuse", plans=plans, retrievers=ranked
+        )
         return trace.chosen
 
     def use(self, serving: Serving) -> None:

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from orchestrator import clock
 
-__all__ = ["ChatRequest", "Chunk", "Draft", "Emit", "Passage", "Usage", "content_text"]
+__all__ = [
+    "AtOnce",
+    "Attachment",
+    "ChatRequest",
+    "Chunk",
+    "Draft",
+    "Emit",
+    "Passage",
+    "Progress",
+    "Report",
+    "Usage",
+    "at_once",
+    "content_text",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an expert is, by its own account. total: None where it does not say; message: for people."""
+
+    expert: str
+    done: float
+    total: float | None = None
+    message: str = ""
+
+
+Report = Callable[[Progress], Awaitable[None]]
+"""Takes progress towards the client. What it is given may be old by then: who reports drops what is overtaken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +50,14 @@ class ChatRequest:
         queues all spend this one.
     session: what the client calls the conversation or user that it belongs to; None where it says nothing.
     cost_quality: where on the learned frontier to choose, 0 (cheapest) to 1 (best within the budget); None: the best.
+    report: where experts tell how far they are, before anything of the answer is there; None: nobody listens.
     """
 
     body: Mapping[str, Any]
     deadline: float
     cost_quality: float | None = None
     session: str | None = None
+    report: Report | None = None
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:
@@ -68,6 +97,18 @@ class Chunk:
 Emit = Callable[[Chunk], Awaitable[None]]
 """Takes a chunk towards the client and waits until there is room: the back-pressure."""
 
+AtOnce = Callable[[Chunk], bool]
+"""Takes a chunk towards the client where there is room now; false where there is none, and nothing was taken."""
+
+
+def at_once(emit: Emit) -> AtOnce | None:
+    """The way of an `emit` that waits for nothing, its attribute `now`: for all chunks but the first, which it notes.
+
+    None where it has none, or not yet. A chunk that this way refuses goes the ordinary one, before any further chunk.
+    """
+    found: AtOnce | None = getattr(emit, "now", None)
+    return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -105,13 +146,30 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """What a tool returned beside text and data. Of the fields those that are not empty say something.
+
+    kind: image and audio have `data` (base64); a resource_link names by its `uri` what can be fetched; a resource is
+        there itself, as `text` or as `data`.
+    """
+
+    kind: Literal["image", "audio", "resource_link", "resource"]
+    mime_type: str = ""
+    uri: str = ""
+    name: str = ""
+    description: str = ""
+    text: str = ""
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """One expert's answer to one request.
 
     text: the answer's text, empty when the answer is tool calls only.
     completion: the expert's own `chat.completion` body where it sent one whole; relayed untouched.
     first_token_s, total_s: seconds since the expert was asked; first_token_s is None for answers that came whole.
-    structured: what a tool returned as data.
+    structured, attachments: what a tool returned as data, and what is neither text nor data.
     replica: the endpoint that answered, where the expert has several.
     woke_s: seconds that it was waited for until it was awake.
     """
@@ -125,6 +183,7 @@ class Draft:
     completion: bytes | None = None
     passages: tuple[Passage, ...] = ()
     structured: Mapping[str, Any] | None = None
+    attachments: tuple[Attachment, ...] = ()
     replica: str | None = None
     woke_s: float = 0.0
 

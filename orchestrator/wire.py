@@ -10,20 +10,33 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage, Usage, content_text
+from orchestrator.types import (
+    Attachment,
+    ChatRequest,
+    Chunk,
+    Draft,
+    Emit,
+    Passage,
+    Progress,
+    Usage,
+    content_text,
+)
 
 __all__ = [
     "Assembled",
     "ChunkWriter",
     "Renaming",
+    "attachment",
     "citation",
     "completion",
     "emit_whole",
     "new_id",
+    "progress_fields",
     "read_completion",
     "read_usage",
     "with_model",
@@ -55,6 +68,21 @@ def citation(passage: Passage) -> dict[str, Any]:
     return shown | {key: value for key, value in more.items() if value is not None}
 
 
+def attachment(attached: Attachment) -> dict[str, Any]:
+    """An attachment as it stands in an answer's `attachments`: its fields that are not empty."""
+    return {name: value for name, value in asdict(attached).items() if value}
+
+
+def progress_fields(progress: Progress) -> dict[str, Any]:
+    """Progress as a client reads it: what is not known is left out."""
+    fields: dict[str, Any] = {"expert": progress.expert, "progress": progress.done}
+    if progress.total is not None:
+        fields["total"] = progress.total
+    if progress.message:
+        fields["message"] = progress.message
+    return fields
+
+
 class ChunkWriter:
     """Makes the chunks of one answer: the role first, then text, then the finish reason (and usage if asked)."""
 
@@ -80,9 +108,10 @@ class ChunkWriter:
         *,
         citations: Sequence[Passage] = (),
         structured: Mapping[str, Any] | None = None,
+        attachments: Sequence[Attachment] = (),
     ) -> Chunk:
-        """The closing chunk; citations and structured content are our extensions of the delta."""
-        return self._chunk(_extensions(citations, structured), finish_reason)
+        """The closing chunk; citations, structured content and attachments are our extensions of the delta."""
+        return self._chunk(_extensions(citations, structured, attachments), finish_reason)
 
     def usage(self, usage: Usage) -> Chunk:
         """The chunk that `stream_options.include_usage` asks for: no choices."""
@@ -104,7 +133,14 @@ async def emit_whole(draft: Draft, request: ChatRequest, emit: Emit, *, pieces: 
     await emit(chunks.role())
     for piece in pieces or (draft.text,):
         await emit(chunks.text(piece))
-    await emit(chunks.end(draft.finish_reason, citations=draft.passages, structured=draft.structured))
+    await emit(
+        chunks.end(
+            draft.finish_reason,
+            citations=draft.passages,
+            structured=draft.structured,
+            attachments=draft.attachments,
+        )
+    )
     if (request.body.get("stream_options") or {}).get("include_usage"):
         await emit(chunks.usage(draft.usage))
 
@@ -113,7 +149,8 @@ def completion(draft: Draft, *, model: str) -> bytes:
     """The `chat.completion` body of a draft: the expert's own bytes where it sent a whole one, else a new body."""
     if draft.completion is not None:
         return with_model(draft.completion, model)
-    message = {"role": "assistant", "content": draft.text, **_extensions(draft.passages, draft.structured)}
+    extensions = _extensions(draft.passages, draft.structured, draft.attachments)
+    message = {"role": "assistant", "content": draft.text, **extensions}
     body = {
         "id": new_id("chatcmpl"),
         "object": "chat.completion",
@@ -182,6 +219,10 @@ def read_completion(body: Mapping[str, Any]) -> tuple[str, str, Usage]:
         raise ValueError(message) from error
 
 
+News = tuple[str, str | None, Usage | None]
+"""What one chunk says: its text, the finish reason and the usage if it has them."""
+
+
 class Assembled:
     """What the chunks of one stream add up to."""
 
@@ -197,20 +238,36 @@ class Assembled:
 
     def add(self, chunk: Chunk) -> None:
         """Take in one chunk; raises ValueError where it is no chunk of choice 0 or usage."""
+        self.take(self.read(chunk.raw))
+
+    def take(self, news: News) -> None:
+        """Take in what a chunk said."""
+        text, finish_reason, usage = news
+        if text:
+            self._pieces.append(text)
+        if finish_reason is not None:
+            self.finish_reason = finish_reason
+        if usage is not None:
+            self.usage = usage
+
+    def read(self, raw: bytes) -> News:
+        """What a chunk says; raises ValueError where it is no chunk of choice 0 or usage."""
+        text, finish_reason, usage = "", None, None
         try:
-            data = orjson.loads(chunk.raw)
-            if usage := data.get("usage"):
-                self.usage = read_usage(usage)
+            data = orjson.loads(raw)
+            if counted := data.get("usage"):
+                usage = read_usage(counted)
             for choice in data["choices"]:
                 if choice.get("index", 0) != 0:
                     continue
                 content = choice["delta"].get("content") if "delta" in choice else None
                 if content is not None:
-                    self._pieces.append(content if type(content) is str else _said(content))
-                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+                    text += content if type(content) is str else _said(content)
+                finish_reason = choice.get("finish_reason") or finish_reason
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             message = "not a chat.completion.chunk object"
             raise ValueError(message) from error
+        return text, finish_reason, usage
 
 
 def _said(content: object) -> str:
@@ -221,13 +278,17 @@ def _said(content: object) -> str:
     return content_text(content)
 
 
-def _extensions(passages: Sequence[Passage], structured: Mapping[str, Any] | None) -> dict[str, Any]:
+def _extensions(
+    passages: Sequence[Passage], structured: Mapping[str, Any] | None, attachments: Sequence[Attachment]
+) -> dict[str, Any]:
     """What our answers have beyond OpenAI's: absent where there is nothing to say."""
     fields: dict[str, Any] = {}
     if passages:
         fields["citations"] = [citation(passage) for passage in passages]
     if structured is not None:
         fields["structured_content"] = structured
+    if attachments:
+        fields["attachments"] = [attachment(attached) for attached in attachments]
     return fields
 
 

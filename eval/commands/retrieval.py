@@ -12,7 +12,8 @@ import typer
 from eval.commands.options import Data, EmbedderName, ExpertNames, Folds, JsonFile, ReportFolder, Seed, names_of
 from eval.commands.running import Progress, finish, judging, opened
 from eval.datasets import DataError
-from routers.pilots import Rule, Similarity
+from routers.pilots import Similarity
+from routers.retrievers.router import RuleChoice
 
 if TYPE_CHECKING:
     from routers.embedding import Embedder
@@ -21,9 +22,25 @@ __all__ = ["retrieval"]
 
 FOLDS = 5
 EXPERTS = "bm25,minilm"
+ADAPTED = ":"
+"""In the name of an expert that the run trains itself."""
 
-PilotRule = Annotated[Rule, typer.Option("--rule", help="Makes one likeness of those to several pilots.")]
+RouterRule = Annotated[
+    RuleChoice,
+    typer.Option("--rule", help="How the router chooses; auto: as does best on folds of what it learns from."),
+]
 PilotSimilarity = Annotated[Similarity, typer.Option("--similarity", help="Of a query and a pilot.")]
+Adapters = Annotated[
+    str | None,
+    typer.Option("--adapt", help="An embedder of the experts: train an adapter a collection on its queries' side."),
+]
+Fuse = Annotated[bool, typer.Option("--fuse", help="The router may also send a query to two, their scores added.")]
+Add = Annotated[
+    list[str] | None, typer.Option("--add", help="One more expert, and who gains and loses by it. May be repeated.")
+]
+Remove = Annotated[
+    list[str] | None, typer.Option("--remove", help="Who gains and loses by this one of the experts. May be repeated.")
+]
 Merged = Annotated[bool, typer.Option("--merged", help="Search one index of all collections as well.")]
 
 
@@ -33,7 +50,11 @@ def retrieval(
     experts: ExpertNames = EXPERTS,
     merged: Merged = False,
     embedder: EmbedderName = "minilm",
-    rule: PilotRule = "mean",
+    adapt: Adapters = None,
+    fuse: Fuse = False,
+    add: Add = None,
+    remove: Remove = None,
+    rule: RouterRule = "mean",
     similarity: PilotSimilarity = "dot",
     folds: Folds = FOLDS,
     seed: Seed = 0,
@@ -45,24 +66,27 @@ def retrieval(
     Experts are `bm25` and embedders by alias, path or hub id. The router knows queries by --embedder, and learns on the
     other folds which expert does best on queries like them.
 
-    Example: orchestrator eval retrieval beir:nfcorpus.zip smart:cran --experts bm25,minilm --merged
+    With --adapt there is one expert more a collection, named as minilm:cran, trained on the other folds alone.
+
+    Example: orchestrator eval retrieval beir:nfcorpus.zip smart:cran --merged --adapt minilm --fuse --rule auto
     """
-    from eval.suites.retrieval import judge_retrieval
+    from eval.suites.retrieval import Pool, Routing, judge_retrieval
     from orchestrator.experts.retriever.shelf import WORDS
 
     with judging() as progress:
         datasets = opened(data, progress)
-        names = names_of(experts) or ()
+        added = [name for name in add or () if ADAPTED not in name]
+        names = tuple(dict.fromkeys([*(names_of(experts) or ()), *added]))
         embedders = _loaded({*names, embedder} - {WORDS}, progress)
         if embedder not in embedders:
             raise DataError([f"--embedder {embedder}: the router needs vectors, which {WORDS} has not"])
         findings = judge_retrieval(
             datasets,
-            {name: embedders.get(name) for name in names},
+            Pool(retrievers={name: embedders.get(name) for name in names}, adapt=adapt, fuse=fuse),
             embedder=embedders[embedder],
             merged=merged,
-            rule=rule,
-            similarity=similarity,
+            routing=Routing(rule=rule, similarity=similarity),
+            without=[*(add or ()), *(remove or ())],
             folds=folds or FOLDS,
             seed=seed,
             progress=progress,

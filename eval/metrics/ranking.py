@@ -9,20 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from routers.retrievers.gain import ndcg
+
 __all__ = ["ndcg", "recall", "reciprocal_rank"]
-
-
-def ndcg(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int = 10) -> float:
-    """Normalised discounted cumulative gain at k with linear gain, as trec_eval's ndcg_cut, 0 to 1.
-
-    Sum over ranks i <= k of rel_i / log2(i + 1), over the same sum of the best possible ranking (Järvelin and
-    Kekäläinen 2002). Documents without a judgement count 0. Raises ValueError for a document ranked twice.
-    """
-    _unique(ranked)
-    ideal = _gain(sorted(relevance.values(), reverse=True)[:k])
-    if ideal <= 0:
-        return math.nan
-    return _gain([relevance.get(document, 0.0) for document in ranked[:k]]) / ideal
 
 
 def recall(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int) -> float:
@@ -39,10 +28,6 @@ def reciprocal_rank(ranked: Sequence[str], relevance: Mapping[str, float], *, k:
         return math.nan
     hits = (1 / rank for rank, document in enumerate(ranked[:k], start=1) if relevance.get(document, 0.0) > 0)
     return next(hits, 0.0)
-
-
-def _gain(grades: Sequence[float]) -> float:
-    return math.fsum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, start=1))
 
 
 def _unique(ranked: Sequence[str]) -> None:

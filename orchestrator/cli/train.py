@@ -12,6 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.cli import retrievers
 from orchestrator.cli.options import AsJson, ConfigFile, read_config
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from routers.trained import Report, Trained
 
 __all__ = ["train"]
+
+JUDGED = "{query, relevant: [document ids] or {id: grade}, source}"
 
 
 def train(
@@ -45,6 +48,24 @@ def train(
             "--shots", help="JSONL file of the new expert's graded outcomes, five or more, in the format of --scores."
         ),
     ] = None,
+    retriever: Annotated[
+        str | None,
+        typer.Option("--retriever", help="Train this retriever's adapter, a small change of its queries' vectors."),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", help=f"JSONL file of {JUDGED} for --retriever, instead of routing.retrieval."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="For --retriever: only the queries of this source.")
+    ] = None,
+    add_retriever: Annotated[
+        str | None,
+        typer.Option("--add-retriever", help="Route to this retriever too: it is asked the known queries, no more."),
+    ] = None,
+    remove_retriever: Annotated[
+        str | None, typer.Option("--remove-retriever", help="Route to this retriever no more; nobody is asked.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -53,22 +74,36 @@ def train(
     With graded outcomes it also learns, within the configuration's budget, which expert answers which category. With
     --add-expert nothing is trained again: a new expert gets its place from a few graded queries.
 
+    With routing.retrieval it learns which retriever, or which two, a query is sent to. With --retriever,
+    --add-retriever or --remove-retriever only that is done.
+
     Example: orchestrator train experts.yaml --data my_queries.jsonl --scores my_grades.jsonl
     """
     _check(add_expert, shots, data)
+    _check_retrievers((retriever, add_retriever, remove_retriever), queries, source)
     settings = read_config(config)
+    if retriever is not None:
+        retrievers.train(settings, retriever, queries=queries, source=source, seed=seed, as_json=as_json)
+        return
+    if add_retriever is not None or remove_retriever is not None:
+        retrievers.change(settings, add=add_retriever, remove=remove_retriever, as_json=as_json)
+        return
     if add_expert is not None and shots is not None:
         _add(settings, add_expert, shots, scores=scores, as_json=as_json)
         return
     trained = run(settings, data=data, scores=scores, seed=seed)
     learned = trained.mapping.learned if trained.mapping else None
+    routed = retrievers.learn(settings, seed=seed) if settings.routing.retrieval is not None else None
     if as_json:
-        print(json.dumps(_as_dict(trained.report, learned), indent=2))
+        told = {} if routed is None else {"retrievers": retrievers.as_dict(routed)}
+        print(json.dumps({**_as_dict(trained.report, learned), **told}, indent=2))
         return
     console = Console(highlight=False)
     console.print(_table(trained.report))
     console.print(_summary(trained.report), _mapping_line(learned), sep="\n")
     console.print(f"saved to {settings.path(settings.routing.artifact)}", highlight=False)
+    if routed is not None:
+        console.print(retrievers.line(routed))
 
 
 def _check(add_expert: str | None, shots: Path | None, data: Path | None) -> None:
@@ -77,6 +112,15 @@ def _check(add_expert: str | None, shots: Path | None, data: Path | None) -> Non
         raise typer.BadParameter(message)
     if add_expert is not None and data is not None:
         message = "--add-expert trains nothing on --data; leave one out"
+        raise typer.BadParameter(message)
+
+
+def _check_retrievers(given: tuple[str | None, ...], queries: Path | None, source: str | None) -> None:
+    if sum(one is not None for one in given) > 1:
+        message = "--retriever, --add-retriever and --remove-retriever are done one at a time"
+        raise typer.BadParameter(message)
+    if given[0] is None and (queries is not None or source is not None):
+        message = "--queries and --source belong to --retriever"
         raise typer.BadParameter(message)
 
 

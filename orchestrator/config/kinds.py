@@ -259,10 +259,22 @@ class RetrieverSettings(ExpertSettings):
         description="with more passages than so many, vectors are searched through a graph of neighbours (HNSW), "
         "which is faster and may miss one",
     )
+    adapter: Path | None = Field(
+        default=None,
+        description="file of an adapter that `orchestrator train --retriever` makes: queries are moved towards this "
+        "expert's domain, documents stay as they are; needs one embedder beside bm25",
+    )
     top_k: int = Field(default=5, ge=1, le=100, description="passages of an answer")
     reader: str | None = Field(
         default=None, description="expert that answers from the passages; none: the passages are the answer"
     )
+
+    @model_validator(mode="after")
+    def _one_adapted(self) -> Self:
+        if self.adapter is not None and len(self.text_embedders()) != 1:
+            message = "adapter needs exactly one embedder beside bm25 in embedders"
+            raise ValueError(message)
+        return self
 
     def refers_to(self) -> dict[str, str]:
         return {} if self.reader is None else {"reader": self.reader}
@@ -287,6 +299,11 @@ class McpServerSettings(Settings):
     )
     url: HttpAddress | None = Field(default=None, description="address of a streamable HTTP server")
     headers: dict[str, SecretStr] = Field(default_factory=dict, description="HTTP headers for it")
+    protocol: Literal["auto", "legacy"] = Field(
+        default="auto",
+        description="auto asks for the newest protocol and falls back to the handshake of 2025 and before; legacy "
+        "begins with that handshake, for a server that does not bear the question",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -310,6 +327,17 @@ class McpSettings(ExpertSettings):
     )
     arguments_by: str | None = Field(default=None, description="expert that extracts the arguments as JSON")
     timeout_s: Seconds = Field(default=30.0, description="most seconds of one call")
+    max_result_kb: int = Field(
+        default=256, ge=1, le=2048, description="largest result, text, data and attachments together; more is refused"
+    )
+    allow: bool = Field(
+        default=False, description="call the tool although its server says that it may destroy (destructiveHint)"
+    )
+    repeat: bool | None = Field(
+        default=None,
+        description="whether a call that was left without an answer may be made again; default: where the server says "
+        "that the tool only reads, or that repeating it changes nothing",
+    )
 
     @model_validator(mode="after")
     def _arguments_once(self) -> Self:

@@ -174,6 +174,14 @@ class Routing(Settings):
         "from which training learns which expert answers which category; where answers are recorded, fuse plans are "
         "tried too",
     )
+    retrieval: Path | None = Field(
+        default=None,
+        description="JSONL file of {query, relevant: [document ids] or {id: grade}, source}, from which training "
+        "learns which retriever, or which two, a query is sent to",
+    )
+    retrievers: Path = Field(
+        default=Path("artifacts/retrievers"), description="folder of what was learned from `retrieval`"
+    )
     classifier: str = Field(default="kernel", description="classifier kind (entry points `orchestrator.routers`)")
     parameters: Parameters = Field(
         default_factory=dict, description="of the classifier kind, by name; what is not given is at its default"

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from orchestrator import clock
 from orchestrator.config.settings import ExpertSettings
-from orchestrator.errors import ExpertError, ExpertMisconfigured, ExpertSuspended, ExpertTimeout
+from orchestrator.errors import ExpertDoubtful, ExpertError, ExpertMisconfigured, ExpertSuspended, ExpertTimeout
 from orchestrator.experts.protocol import Condition, Expert
 from orchestrator.fleet.breaker import Breaker
 from orchestrator.fleet.places import Places
@@ -56,12 +56,13 @@ class Guard:
         """How the expert is, given what it says itself: down while its breaker lets nothing through."""
         if not self.breaker.is_open:
             return own
-        if own.state == "down":
+        if own.state != "up":
             self._was_down = True
-            return own
-        if self._was_down:  # it has come back by its own account, which a trial may prove at once
+        elif self._was_down:  # it has come back by its own account, which a trial may prove at once
             self._was_down = False
             self.breaker.make_due()
+        if own.state == "down":
+            return own
         wait_s = self.breaker.wait_s
         return Condition(state="down", reason=self._suspension(wait_s)) if wait_s > 0 else own
 
@@ -172,7 +173,13 @@ def _places(expert: str, settings: ExpertSettings) -> Places | None:
 
 
 def _tells(error: BaseException) -> bool:
-    """Whether an error says that the expert is not well, rather than that it, or we, did not take this request."""
+    """Whether an error says that the expert is not well, rather than that it, or we, did not take this request.
+
+    One server's trouble is none of the expert's while another is well: it has a breaker of its own, which many streams
+    that break off there at once would else overtake.
+    """
     if isinstance(error, ExpertError):
-        return error.retryable or isinstance(error, ExpertTimeout | ExpertMisconfigured)
+        if error.others_well:
+            return False
+        return error.retryable or isinstance(error, ExpertTimeout | ExpertMisconfigured | ExpertDoubtful)
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 from starlette.datastructures import State
 from starlette.requests import ClientDisconnect
@@ -9,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality
+from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality, take_progress
 from orchestrator.service.direct import direct_of
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
@@ -51,11 +53,13 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
     out: EventStream | None = None
     try:
         body = chat_body(await read_json(scope, receive, limit=engine.config.serve.max_body_bytes))
-        cost_quality = take_cost_quality(body)
+        cost_quality, progress = take_cost_quality(body), take_progress(body)
         request, trace = engine.pipeline.request(
             body, model=chat_model(body), cost_quality=cost_quality, session=session_of(scope, body)
         )
         out = EventStream(send, trace, direct_of(scope))
+        if progress and request.stream:
+            request = replace(request, report=out.report)
         with Hangup(receive, request.deadline) as hangup:
             await _answer(engine, request, trace, out)
         if hangup.late:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
@@ -18,8 +20,9 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.experts import State
 from orchestrator.service.body import cost_quality_of
 from orchestrator.stages.draft import nowhere
+from orchestrator.types import Progress
 from orchestrator.usage.feedback import Accepted, accept
-from orchestrator.wire import citation
+from orchestrator.wire import attachment, citation
 
 __all__ = ["Answer", "ExpertEntry", "Experts", "create_server"]
 
@@ -46,6 +49,8 @@ class Answer(BaseModel):
     confidence: float | None
     plan: str
     citations: list[dict[str, Any]] = Field(description="passages that the answer stands on")
+    structured: dict[str, Any] | None = Field(description="the answer as data, where a tool gave it so")
+    attachments: list[dict[str, Any]] = Field(description="images, audio and resources that a tool gave")
 
 
 class ExpertEntry(BaseModel):
@@ -91,6 +96,7 @@ async def ask(
         request, trace = engine.pipeline.request(
             _body(query), model=model.strip(), cost_quality=cost_quality_of(cost_quality)
         )
+        request = replace(request, report=partial(_report, context))
         try:
             draft = await engine.pipeline.answer(request, nowhere, trace)
         finally:
@@ -106,6 +112,8 @@ async def ask(
         confidence=decision.categorize.confidence if decision.categorize else None,
         plan=decision.choose.plan if decision.choose else "single",
         citations=[citation(passage) for passage in draft.passages],
+        structured=dict(draft.structured) if draft.structured is not None else None,
+        attachments=[attachment(attached) for attached in draft.attachments],
     )
 
 
@@ -155,6 +163,11 @@ async def feedback(  # noqa: PLR0917 - a tool's arguments
         return accept(_engine(context), {**body, "comment": comment})
     except OrchestratorError as error:
         raise ToolError(str(error)) from error
+
+
+async def _report(context: Context[Engine, Any], progress: Progress) -> None:
+    message = f"{progress.expert}: {progress.message}" if progress.message else progress.expert
+    await context.report_progress(progress.done, progress.total, message)
 
 
 def _engine(context: Context[Engine, Any]) -> Engine:

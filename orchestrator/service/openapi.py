@@ -72,6 +72,7 @@ SEARCH_BODY = _body(
             "query": {"type": "string", "minLength": 1},
             "top_k": {"type": "integer", "minimum": 1, "maximum": 100, "default": 5},
             "experts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            "model": {"enum": ["auto", None], "description": "auto: the router chooses among these retrievers"},
         },
     }
 )
@@ -115,6 +116,11 @@ _CHAT = {
                     "cost_quality": _COST_QUALITY,
                     "stream": {"type": ["boolean", "null"], "default": False},
                     "stream_options": {"type": ["object", "null"]},
+                    "progress": {
+                        "type": ["boolean", "null"],
+                        "default": False,
+                        "description": "with `stream`: tell how far experts are, in comments `: progress {...}`",
+                    },
                 },
                 "additionalProperties": True,
             }

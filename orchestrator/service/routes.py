@@ -6,7 +6,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
-import anyio
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
@@ -14,16 +13,17 @@ from starlette.requests import Request
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
-from orchestrator.experts import HedgeCounts, ReplicaSeen, Searcher, State
+from orchestrator.experts import HedgeCounts, ReplicaSeen, State
 from orchestrator.fleet.registry import Registry
 from orchestrator.fleet.residency.seats import ResidencySeen
+from orchestrator.searching import by_rank, by_score, gathered
 from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
 from orchestrator.service.embeddings import embedding_models
 from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
 from orchestrator.stages.choose import ALIASES
-from orchestrator.types import Passage
 from orchestrator.wire import citation
+from routers.retrievers.arms import DEPTH, Arm
 
 __all__ = ["router"]
 
@@ -72,13 +72,14 @@ class ExpertShown(BaseModel):
 
 
 class Found(BaseModel):
-    """Passages, best first; `failed` names the retrievers that could not be asked."""
+    """Passages, best first; `failed` names the retrievers that could not be asked, `experts` all that were chosen."""
 
     model_config = ConfigDict(extra="forbid")
 
     query: str
     passages: list[dict[str, Any]]
     failed: dict[str, str]
+    experts: list[str] = []
 
 
 class Health(BaseModel):
@@ -158,7 +159,8 @@ async def search(http: Request) -> Found:
     """Ranked passages of the retriever experts.
 
     Takes {"query": "...", "top_k": 5, "experts": ["..."]}; without `experts` all retrievers are asked, and their
-    passages stand by rank, those of equal rank in the order of the configuration.
+    passages stand by rank, those of equal rank in the order of the configuration. With {"model": "auto"} the router
+    chooses among them the one, or the two whose scores are added, that it learned to be best for such queries.
     """
     engine = _engine(http)
     body = await json_body(http, limit=engine.config.serve.max_body_bytes)
@@ -166,28 +168,27 @@ async def search(http: Request) -> Found:
     if not isinstance(query, str) or not query.strip():
         raise InvalidRequest("'query' must be a non-empty string.", param="query")
     top_k = integer(body, "top_k", default=5, least=1, most=100)
-    chosen = _searchers(engine.registry, body.get("experts"))
-    found: dict[str, list[Passage]] = {}
-    failed: dict[str, str] = {}
-
-    async def one(expert: str) -> None:
-        try:
-            await engine.registry.start(expert)
-            searcher = engine.registry[expert]
-            if isinstance(searcher, Searcher):
-                found[expert] = list(await searcher.search(query, top_k=top_k))
-        except ExpertError as error:
-            failed[expert] = str(error)
-
-    with anyio.move_on_after(engine.config.budget.deadline_s):
-        async with anyio.create_task_group() as group:
-            for expert in chosen:
-                group.start_soon(one, expert)
-    late = {expert: "no answer in time" for expert in chosen if expert not in found | failed}
+    among = _searchers(engine.registry, body.get("experts"))
+    routed = await _routed(engine, query, among, body.get("model"))
+    chosen = among if routed is None else list(routed)
+    depth = DEPTH if routed is not None and len(routed) > 1 else top_k
+    found, failed = await gathered(engine, query, chosen, top_k=depth)
     if not found:
-        raise NoExpertLeft([ExpertError(expert, reason) for expert, reason in (failed | late).items()])
-    passages = sorted((passage for expert in chosen for passage in found.get(expert, [])), key=lambda p: p.rank)
-    return Found(query=query, passages=[citation(passage) for passage in passages], failed=failed | late)
+        raise NoExpertLeft([ExpertError(expert, reason) for expert, reason in failed.items()])
+    lists = [found[expert] for expert in chosen if expert in found]
+    passages = by_rank(lists) if routed is None else by_score(lists)[:top_k]
+    return Found(query=query, passages=[citation(passage) for passage in passages], failed=failed, experts=chosen)
+
+
+async def _routed(engine: Engine, query: str, among: list[str], model: object) -> Arm | None:
+    """Whom the router chooses, where the client asks it to."""
+    if model is None:
+        return None
+    if model != "auto":
+        raise InvalidRequest("'model' must be \"auto\"; name retrievers in 'experts'.", param="model")
+    if engine.retrievers is None:
+        raise RequestError("Nothing was learned of the retrievers; see 'routing.retrieval'.")
+    return await engine.retrievers.arm(query, among=among)
 
 
 def _searchers(registry: Registry, asked: object) -> list[str]:

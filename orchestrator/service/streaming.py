@@ -9,6 +9,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+import anyio
 import orjson
 from starlette.types import Receive, Send
 
@@ -17,7 +18,8 @@ from orchestrator.service.direct import Direct
 from orchestrator.service.errors import error_body
 from orchestrator.service.headers import decision_headers, header_lines
 from orchestrator.trace import Trace
-from orchestrator.types import Chunk
+from orchestrator.types import Chunk, Progress
+from orchestrator.wire import progress_fields
 
 __all__ = ["EventStream", "Hangup"]
 
@@ -96,12 +98,13 @@ class EventStream:
     comes before is an ordinary error response. direct: the short way out, where the server offers it.
     """
 
-    __slots__ = ("_direct", "_send", "_trace", "begun")
+    __slots__ = ("_direct", "_reporting", "_send", "_trace", "begun")
 
     def __init__(self, send: Send, trace: Trace, direct: Direct | None = None) -> None:
         self._send = send
         self._trace = trace
         self._direct = direct
+        self._reporting = False
         self.begun = False
 
     async def __call__(self, chunk: Chunk) -> None:
@@ -110,6 +113,28 @@ class EventStream:
         event = _event(chunk.raw)
         if self._direct is None or not self._direct.piece(event):
             await self._send({"type": "http.response.body", "body": event, "more_body": True})
+
+    def now(self, chunk: Chunk) -> bool:
+        """Send a further chunk if the client's socket takes it at once."""
+        return self._direct is not None and self.begun and self._direct.piece(_event(chunk.raw))
+
+    async def report(self, progress: Progress) -> None:
+        """Say how far an expert is, in a comment, which clients that do not know it skip; it begins the stream.
+
+        Nothing where another comment is still on its way: what is told next is newer.
+        """
+        if self._reporting:
+            return
+        self._reporting = True
+        try:
+            if not self.begun:
+                with anyio.CancelScope(shield=True):  # a stream that has half begun could not go on
+                    await self._begin()
+            comment = b": progress %b\n\n" % orjson.dumps(progress_fields(progress))
+            if self._direct is None or not self._direct.piece(comment):
+                await self._send({"type": "http.response.body", "body": comment, "more_body": True})
+        finally:
+            self._reporting = False
 
     async def whole(self, body: bytes) -> None:
         """An answer that is not streamed."""

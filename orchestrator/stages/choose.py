@@ -16,7 +16,7 @@ from orchestrator.trace import Stopwatch
 from orchestrator.types import ChatRequest
 from routers.mapping import Plan
 
-__all__ = ["ALIASES", "Chooser"]
+__all__ = ["ALIASES", "Chooser", "reordered"]
 
 ALIASES = ("auto", "fuse")
 """Model names that are no expert: route; force drafts and a verdict."""
@@ -45,11 +45,18 @@ class Chooser:
         return self._bypasses[expert]
 
     def choose(
-        self, categorized: Categorized, request: ChatRequest, *, fuse: bool, plans: Plans | None = None
+        self,
+        categorized: Categorized,
+        request: ChatRequest,
+        *,
+        fuse: bool,
+        plans: Plans | None = None,
+        retrievers: Sequence[str] = (),
     ) -> Chosen:
         """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it.
 
-        plans: those to choose by; default: those in force now.
+        plans: those to choose by; default: those in force now. retrievers: of the category's experts, best first for
+        this query; they stand in this order wherever in the plan there are retrievers.
         """
         watch = Stopwatch()
         plans = plans or self.plans
@@ -64,8 +71,9 @@ class Chooser:
         if fuse or planned.plan.kind == "fuse":
             verdict = self._verdict(category, plans)
             return self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
-        usable, skipped = self._usable(planned.plan.experts, request)
+        usable, skipped = self._usable(reordered(planned.plan.experts, retrievers), request)
         experts, late, grounds = self._awake_first(category, usable, request, plans)
+        grounds += "; retrievers in the order learned from queries like this one" if retrievers else ""
         return Chosen(
             plan="single",
             experts=experts,
@@ -191,6 +199,12 @@ class Chooser:
         if limit is not None and usd > limit:
             return f"it would cost about {usd:.6f} USD, the budget is {limit:g}"
         return ""
+
+
+def reordered(experts: Sequence[str], ranked: Sequence[str]) -> tuple[str, ...]:
+    """The experts with those that are ranked in that order among themselves, in the places that they have together."""
+    among = iter([expert for expert in ranked if expert in experts])
+    return tuple(next(among) if expert in ranked else expert for expert in experts)
 
 
 def _worth(scores: Mapping[str, float | None], better: str, other: str, most: float) -> bool:

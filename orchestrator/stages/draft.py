@@ -22,7 +22,7 @@ from orchestrator.errors import ExpertError, ExpertTimeout, NoExpertLeft
 from orchestrator.fleet.guard import Visit
 from orchestrator.fleet.registry import Registry
 from orchestrator.trace import Stopwatch, Trace
-from orchestrator.types import ChatRequest, Chunk, Draft, Emit
+from orchestrator.types import AtOnce, ChatRequest, Chunk, Draft, Emit, at_once
 
 __all__ = ["Drafting", "Relay", "call", "nowhere"]
 
@@ -66,6 +66,11 @@ class Relay:
     def until(self) -> float:
         """When a call that has not begun to answer is given up, on anyio's clock."""
         return self.late_at if self.patience is None else min(self.late_at, self.patience.deadline)
+
+    @property
+    def now(self) -> AtOnce | None:
+        """See `at_once`."""
+        return at_once(self.emit) if self.begun else None
 
     def __call__(self, chunk: Chunk) -> Awaitable[None]:
         if self.first_ms is None:

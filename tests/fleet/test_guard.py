@@ -13,6 +13,7 @@ from orchestrator.config.settings import ExpertSettings, Serve
 from orchestrator.errors import (
     ExpertBusy,
     ExpertCut,
+    ExpertDoubtful,
     ExpertError,
     ExpertFailed,
     ExpertMisconfigured,
@@ -71,10 +72,16 @@ async def test_credentials_that_are_refused_suspend_it_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ExpertRejected("e", "too long"), ExpertBusy("e", "reader full"), ExpertSuspended("e", "reader open")]
+    "error",
+    [
+        ExpertRejected("e", "too long"),
+        ExpertBusy("e", "reader full"),
+        ExpertSuspended("e", "reader open"),
+        ExpertCut("e", "one server of three died", others_well=True),
+    ],
 )
 async def test_refusals_say_nothing_about_the_expert(error: ExpertError) -> None:
-    """It is well, and understood; or it was one that it needs which did not answer."""
+    """It is well, and understood; or another one that it needs, or one of its servers, did not answer."""
     one = guard()
     for _ in range(2 * FAILURES):
         await fail(one, error)
@@ -222,3 +229,14 @@ def test_the_fleet_page_has_these_numbers() -> None:
     assert f"| `max_queue` | {ExpertSettings.model_fields['max_queue'].default} |" in page
     for key in ("max_header_bytes", "max_body_bytes", "body_timeout_s", "drain_s"):
         assert f"| `{key}` | {Serve.model_fields[key].default} |" in page
+
+
+async def test_an_expert_that_connected_anew_is_tried_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was never down by its own account; and a call that may have been made counts as a failure."""
+    monkeypatch.setattr(clock, "now", lambda: 100.0)
+    one = guard()
+    for _ in range(FAILURES):
+        await fail(one, ExpertDoubtful("e", "gone"))
+    assert one.condition(UP).state == "down"
+    assert one.condition(Condition(state="starting")).state == "down"
+    assert one.condition(UP) is UP

@@ -14,9 +14,24 @@ from eval.metrics import Figure, Resampling
 from eval.metrics.arrays import IntArray, Reals
 from eval.metrics.cost_quality import gap_closed
 from eval.suites.retrieval.collection import MEAN
-from eval.suites.retrieval.routing import BEST_SINGLE, DATASET_ORACLE, INSTANCE_ORACLE, ROUTER
+from eval.suites.retrieval.routing import (
+    BEST_FUSION,
+    BEST_SINGLE,
+    DATASET_ORACLE,
+    HINDSIGHT,
+    INSTANCE_ORACLE,
+    INSTANCE_ORACLE_FUSED,
+    ROUTER,
+)
 
 __all__ = ["figures_of", "per_query"]
+
+GAPS = {
+    "gap_closed": INSTANCE_ORACLE,
+    "gap_closed_dataset": DATASET_ORACLE,
+    "gap_closed_fused": INSTANCE_ORACLE_FUSED,
+}
+"""By the name of the figure, the oracle to which the gap from the best single retriever is."""
 
 ALIKE = 1e-12
 """Differences of means below this are rounding."""
@@ -25,10 +40,11 @@ ALIKE = 1e-12
 def figures_of(
     values: Mapping[str, Reals], groups: IntArray, *, collections: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """`ndcg10` by collection and system, `gap_closed` to either oracle.
+    """`ndcg10` by collection and system, what the router gains over fixed choices, and `gap_closed` to the oracles.
 
     values: nDCG@10 by system, [n]. groups: the collection of each query by number, [n].
     The mean is one over collections, however many queries each has; its resamples are drawn within collections.
+    `ndcg10_queries` is the mean over queries.
     """
     whole = Resampling(len(groups), seed=seed, strata=groups)
     shares = _shares(groups)
@@ -38,10 +54,13 @@ def figures_of(
         own = Resampling(int(rows.sum()), seed=seed)
         ndcg10[name] = {system: own.mean(column[rows]) for system, column in values.items()}
     ndcg10[MEAN] = {system: whole.mean(column * shares) for system, column in values.items()}
+    fixed = [system for system in (BEST_SINGLE, HINDSIGHT, BEST_FUSION) if system in values]
+    closed = {name: oracle for name, oracle in GAPS.items() if oracle in values}
     return {
         "ndcg10": ndcg10,
-        "gap_closed": _gap_closed(values, INSTANCE_ORACLE, whole=whole, shares=shares),
-        "gap_closed_dataset": _gap_closed(values, DATASET_ORACLE, whole=whole, shares=shares),
+        "ndcg10_queries": {system: whole.mean(column) for system, column in values.items()},
+        "gain_over": {system: whole.mean((values[ROUTER] - values[system]) * shares) for system in fixed},
+        **{name: _gap_closed(values, oracle, whole=whole, shares=shares) for name, oracle in closed.items()},
     }
 
 
@@ -59,6 +78,7 @@ def per_query(
             rows[f"{prefix}ndcg10.{name}.{system}"] = np.where(groups == group, column, np.nan)
     for system, column in values.items():
         rows[f"{prefix}ndcg10.{MEAN}.{system}"] = column * shares
+        rows[f"{prefix}ndcg10_queries.{system}"] = column
     return rows
 
 

@@ -11,6 +11,7 @@ from eval.metrics.arrays import Reals
 from eval.suites.retrieval.collection import Collection, relevance_of
 from eval.suites.retrieval.routing import INSTANCE_ORACLE, ROUTER
 from eval.suites.retrieval.search import Search
+from routers.retrievers.arms import Arm, arm_name
 
 __all__ = ["heat_map", "slices"]
 
@@ -39,12 +40,12 @@ def slices(
     search: Search,
     *,
     values: Mapping[str, Reals],
-    sent_to: Sequence[str],
+    sent_to: Sequence[Arm],
     ndcg10: Mapping[str, Mapping[str, Figure]],
 ) -> list[Any]:
     """Collections, the one where the router does worst first, each with its worst queries.
 
-    values: nDCG@10 by system, [n]. sent_to: the retriever that the router chose for each query, [n].
+    values: nDCG@10 by system, [n]. sent_to: the arm that the router chose for each query, [n].
     Of equally bad queries those come first for which another retriever would have done most.
     """
     found: list[dict[str, Any]] = []
@@ -59,8 +60,8 @@ def slices(
                 "measure": "nDCG@10 of the router",
                 "figure": ndcg10[collection.name][ROUTER].as_dict(),
                 "examples": [
-                    _example(collection, i - positions.start, ranked=search.ranked[sent_to[i]][i])
-                    | {"detail": f"sent to {sent_to[i]}; {_scores(search, i)}"}
+                    _example(collection, i - positions.start, ranked=search.ranked(sent_to[i], i))
+                    | {"detail": f"sent to {arm_name(sent_to[i])}; {_scores(search, values, i)}"}
                     for i in worst
                 ],
             }
@@ -81,9 +82,8 @@ def _example(collection: Collection, position: int, *, ranked: Sequence[str]) ->
     }
 
 
-def _scores(search: Search, position: int) -> str:
-    scores = zip(search.retrievers, search.scores[position], strict=True)
-    return ", ".join(f"{name} {score:.2f}" for name, score in scores)
+def _scores(search: Search, values: Mapping[str, Reals], position: int) -> str:
+    return ", ".join(f"{name} {values[name][position]:.2f}" for name in search.retrievers)
 
 
 def _named(documents: Sequence[Document]) -> str:

@@ -16,19 +16,23 @@ from anyio import to_thread
 
 from eval.datasets import Document
 from eval.metrics.arrays import Reals
-from eval.metrics.ranking import ndcg
 from eval.suites.retrieval.collection import Collection, relevance_of
 from orchestrator.experts.retriever import corpus
 from orchestrator.experts.retriever.index import DenseIndex, Index, WordIndex
 from routers.embedding import Embedder, FloatArray
+from routers.retrievers.arms import DEPTH, Arm, blended
+from routers.retrievers.gain import ndcg
 
-__all__ = ["DEPTH", "Retrievers", "Search", "search_merged", "search_separate"]
+__all__ = ["COUNTED", "Hits", "Retrievers", "Search", "merged_documents", "search_merged", "search_separate"]
 
 Retrievers: TypeAlias = Mapping[str, Embedder | None]
 """By name; None is the search by words, BM25."""
 
-DEPTH = 10
+COUNTED = 10
 """How many documents count."""
+
+Hits: TypeAlias = list[tuple[str, float]]
+"""Documents of one query with their scores, best first; where collections are merged an id carries its collection's."""
 
 Tick: TypeAlias = Callable[[], None]
 """Called after each query that a retriever has searched."""
@@ -38,48 +42,63 @@ Tick: TypeAlias = Callable[[], None]
 class Search:
     """What was found, over the queries of all collections in their order.
 
-    ranked: by retriever, for each query at most ten documents, best first; where collections are merged an id carries
-    its collection's name. scores: nDCG@10, float64 [n, n_retrievers].
+    hits: by retriever, of each query. relevance: the grades of each query's judged documents.
     """
 
-    ranked: Mapping[str, Sequence[Sequence[str]]]
-    scores: Reals
+    hits: Mapping[str, Sequence[Hits]]
+    relevance: Sequence[Mapping[str, float]]
 
     @property
     def retrievers(self) -> tuple[str, ...]:
-        """The columns of `scores`."""
-        return tuple(self.ranked)
+        """In the order in which they were named."""
+        return tuple(self.hits)
+
+    def ranked(self, arm: Arm, query: int) -> list[str]:
+        """The documents that count, of one query."""
+        return [document for document, _ in blended([self.hits[name][query] for name in arm])[:COUNTED]]
+
+    def ndcg10(self, arm: Arm, hits: Mapping[str, Sequence[Hits]] | None = None) -> Reals:
+        """Of one retriever, or of two whose scores are added, [n]. hits: of retrievers that `self` has not."""
+        known = {**self.hits, **(hits or {})}
+        rows = zip(*(known[name] for name in arm), strict=True)
+        return np.array(
+            [
+                ndcg([document for document, _ in blended(lists)[:COUNTED]], relevant, k=COUNTED)
+                for lists, relevant in zip(rows, self.relevance, strict=True)
+            ],
+            dtype=np.float64,
+        )
 
 
 def search_separate(collections: Sequence[Collection], retrievers: Retrievers, *, tick: Tick) -> Search:
     """Every query in its own collection."""
-    ranked: dict[str, list[list[str]]] = {}
+    hits: dict[str, list[Hits]] = {}
     for name, embedder in retrievers.items():
-        ranked[name] = []
+        hits[name] = []
         for collection in collections:
             ids = [document.id for document in collection.documents]
             queries = [record.query for record in collection.queries]
-            found = anyio.run(_found, _texts(collection.documents), queries, embedder, tick)
-            ranked[name] += [[ids[row] for row in rows] for rows in found]
-    relevance = [relevance_of(record) for collection in collections for record in collection.queries]
-    return Search(ranked, _scores(ranked, relevance))
+            hits[name] += anyio.run(_found, ids, _texts(collection.documents), queries, embedder, tick)
+    return Search(hits, [relevance_of(record) for collection in collections for record in collection.queries])
 
 
 def search_merged(collections: Sequence[Collection], retrievers: Retrievers, *, tick: Tick) -> Search:
     """Every query in one index of all collections' documents; relevant are those of its own collection alone."""
-    ids = [_merged(c, document.id) for c in collections for document in c.documents]
-    texts = [text for collection in collections for text in _texts(collection.documents)]
+    ids, texts = merged_documents(collections)
     queries = [record.query for collection in collections for record in collection.queries]
-    ranked: dict[str, list[list[str]]] = {}
-    for name, embedder in retrievers.items():
-        found = anyio.run(_found, texts, queries, embedder, tick)
-        ranked[name] = [[ids[row] for row in rows] for rows in found]
+    hits = {name: anyio.run(_found, ids, texts, queries, found, tick) for name, found in retrievers.items()}
     relevance = [
         {_merged(collection, document): grade for document, grade in relevance_of(record).items()}
         for collection in collections
         for record in collection.queries
     ]
-    return Search(ranked, _scores(ranked, relevance))
+    return Search(hits, relevance)
+
+
+def merged_documents(collections: Sequence[Collection]) -> tuple[list[str], list[str]]:
+    """Ids and texts of all collections' documents, in their order."""
+    ids = [_merged(c, document.id) for c in collections for document in c.documents]
+    return ids, [text for collection in collections for text in _texts(collection.documents)]
 
 
 def _merged(collection: Collection, document: str) -> str:
@@ -93,13 +112,13 @@ def _texts(documents: Sequence[Document]) -> list[str]:
 
 
 async def _found(
-    texts: Sequence[str], queries: Sequence[str], embedder: Embedder | None, tick: Tick
-) -> list[list[int]]:
-    """For each query the positions of the best texts, best first."""
+    ids: Sequence[str], texts: Sequence[str], queries: Sequence[str], embedder: Embedder | None, tick: Tick
+) -> list[Hits]:
+    """The hits of each query."""
     index = await to_thread.run_sync(_index, texts, queries, embedder)
     found = []
     for query in queries:
-        found.append([row for row, _ in await index.search(query, limit=DEPTH)])
+        found.append([(ids[row], score) for row, score in await index.search(query, limit=DEPTH)])
         tick()
     return found
 
@@ -119,11 +138,3 @@ class _Embedded:
     async def embed(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, dim], rows L2-normalised; raises KeyError for a text that is no query."""
         return np.stack([self._vectors[text] for text in texts])
-
-
-def _scores(ranked: Mapping[str, Sequence[Sequence[str]]], relevance: Sequence[Mapping[str, float]]) -> Reals:
-    columns = [
-        [ndcg(found, relevant, k=DEPTH) for found, relevant in zip(rows, relevance, strict=True)]
-        for rows in ranked.values()
-    ]
-    return np.array(columns, dtype=np.float64).T

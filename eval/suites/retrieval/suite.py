@@ -7,7 +7,7 @@ collection or for each query.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,30 +15,35 @@ import numpy as np
 from eval.datasets import DataError, Dataset
 from eval.findings import Findings, PerQuery
 from eval.metrics import Figure, share
-from eval.metrics.arrays import IntArray, Reals
 from eval.runs import describe, notes_of, query_ids
-from eval.splits import folds_of
+from eval.suites.retrieval.change import changed
 from eval.suites.retrieval.collection import Collection, collections_of
-from eval.suites.retrieval.figures import figures_of, per_query
+from eval.suites.retrieval.judging import Judged, Judging, Pool
 from eval.suites.retrieval.parts import heat_map, slices
 from eval.suites.retrieval.routing import (
+    BEST_FUSION,
     BEST_SINGLE,
     DATASET_ORACLE,
+    HINDSIGHT,
     INSTANCE_ORACLE,
+    INSTANCE_ORACLE_FUSED,
     ROUTER,
-    Routed,
-    route_queries,
+    ROUTER_SINGLE,
+    Routing,
 )
-from eval.suites.retrieval.search import Retrievers, Search, search_merged, search_separate
+from eval.suites.retrieval.search import Retrievers, search_merged, search_separate
 from routers.embedding import Embedder
-from routers.pilots import Rule, Similarity
+from routers.retrievers.arms import SEPARATOR
 
-__all__ = ["COLLECTION_FIRST", "RESERVED", "judge_retrieval"]
+__all__ = ["COLLECTION_FIRST", "RESERVED", "Pool", "judge_retrieval"]
 
 COLLECTION_FIRST = "collection_first"
 """Beside the merged index: the router chooses the collection too, and only that one is searched."""
 
-RESERVED = frozenset({ROUTER, BEST_SINGLE, DATASET_ORACLE, INSTANCE_ORACLE, COLLECTION_FIRST})
+RESERVED = frozenset(
+    {ROUTER, ROUTER_SINGLE, BEST_SINGLE, BEST_FUSION, HINDSIGHT, COLLECTION_FIRST}
+    | {DATASET_ORACLE, INSTANCE_ORACLE, INSTANCE_ORACLE_FUSED}
+)
 """Names of figures, so no retriever is called so."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -46,118 +51,69 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 def judge_retrieval(
     datasets: Sequence[Dataset],
-    retrievers: Retrievers,
+    retrievers: Retrievers | Pool,
     *,
     embedder: Embedder,
     merged: bool = False,
     folds: int = 5,
     seed: int = 0,
-    rule: Rule = "mean",
-    similarity: Similarity = "dot",
+    routing: Routing | None = None,
+    without: Sequence[str] = (),
     progress: Progress,
 ) -> Findings:
-    """Search every query with every retriever, and route it by pilots learned on the other folds' queries.
+    """Search every query with every retriever, and route it by what was learned on the other folds' queries.
 
-    retrievers: those to choose from, at least one. embedder: of the queries, for the pilots. merged: search one index
-    of all collections as well. rule, similarity: of the pilots; see `routers.pilots`.
+    embedder: of the queries, for the router. merged: search one index of all collections as well. without: retrievers
+    whose coming or going is told: who gains and loses by them, in the index that is judged last.
 
     Raises:
         DataError: sets without documents or judgements, or too few queries for so many folds.
     """
-    _check_names(retrievers)
+    pool = retrievers if isinstance(retrievers, Pool) else Pool(retrievers=retrievers)
+    routing = replace(routing or Routing(), seed=seed)
+    _check_pool(pool, merged=merged)
     collections = collections_of(datasets)
-    judging = _Judging(collections, embedder=embedder, folds=folds, seed=seed, rule=rule, similarity=similarity)
-    tick = _counting(progress, judging.n * len(retrievers) * (2 if merged else 1))
-    alone = judging.judged(search_separate(collections, retrievers, tick=tick))
+    judging = Judging(collections, embedder=embedder, folds=folds, seed=seed, routing=routing)
+    tick = _counting(progress, judging.searches(len(pool.retrievers), merged=merged, adapted=pool.adapt is not None))
+    alone = judging.judged(search_separate(collections, pool.retrievers, tick=tick), fuse=pool.fuse)
     right = alone.routed.right_collection
     figures = {**judging.figures(alone.values), "collection_accuracy": share(int(right.sum()), judging.n)}
     queries = {**judging.per_query(alone.values), "collection_accuracy": right.astype(np.float64)}
+    last = alone
     if merged:
-        values = judging.judged(search_merged(collections, retrievers, tick=tick)).values
-        values[COLLECTION_FIRST] = np.where(right, alone.values[ROUTER], 0.0)
+        last = judging.judged_merged(search_merged(collections, pool.retrievers, tick=tick), pool, tick=tick)
+        values = {**last.values, COLLECTION_FIRST: np.where(right, alone.values[ROUTER], 0.0)}
         figures["merged"] = judging.figures(values)
         queries |= judging.per_query(values, prefix="merged.")
+    impact = changed(last, judging, without=without)
+    if impact.gain_by:
+        figures["gain_by"] = impact.gain_by
     return Findings(
         suite="retrieval",
         run=describe(
             datasets,
             seed=seed,
             folds=folds,
-            rule=rule,
-            similarity=similarity,
+            rule=routing.rule,
+            similarity=routing.similarity,
             merged=merged,
-            experts={name: None if found is None else found.fingerprint for name, found in retrievers.items()},
+            fuse=pool.fuse or None,
+            adapt=pool.adapt,
+            experts={name: None if found is None else found.fingerprint for name, found in pool.retrievers.items()},
             embedder=embedder.fingerprint,
         ),
         figures=figures,
         parts=_parts(collections, alone, figures["ndcg10"]),
         queries=PerQuery(ids=query_ids([collection.judged for collection in collections]), values=queries),
-        notes=(*notes_of(datasets), *_notes(collections, retrievers)),
+        notes=(*notes_of(datasets), *_notes(collections, pool.retrievers), *last.notes, *impact.notes),
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
-    """What was found in one way of searching, where each query went, and nDCG@10 by system, [n] each."""
-
-    search: Search
-    routed: Routed
-    values: dict[str, Reals]
-
-
-class _Judging:
-    """What both ways of searching are judged by: the same queries, folds, vectors and resamples."""
-
-    def __init__(
-        self,
-        collections: Sequence[Collection],
-        *,
-        embedder: Embedder,
-        folds: int,
-        seed: int,
-        rule: Rule,
-        similarity: Similarity,
-    ) -> None:
-        records = [record for collection in collections for record in collection.queries]
-        sizes = [len(collection.queries) for collection in collections]
-        self.names = [collection.name for collection in collections]
-        self.n = len(records)
-        self._groups: IntArray = np.repeat(np.arange(len(sizes)), sizes)
-        self._splits = list(folds_of(records, folds=folds, seed=seed))
-        self._vectors = embedder.embed([record.query for record in records])
-        self._seed, self._rule, self._similarity = seed, rule, similarity
-
-    def judged(self, search: Search) -> _Judged:
-        """Route every query between what the retrievers found."""
-        routed = route_queries(
-            search.scores,
-            self._vectors,
-            retrievers=search.retrievers,
-            collections=[self.names[group] for group in self._groups],
-            splits=self._splits,
-            rule=self._rule,
-            similarity=self._similarity,
-        )
-        rows = np.arange(self.n)
-        values = {name: search.scores[:, column] for column, name in enumerate(search.retrievers)}
-        chosen = {name: search.scores[rows, columns] for name, columns in routed.columns().items()}
-        return _Judged(search, routed, values | chosen)
-
-    def figures(self, values: dict[str, Reals]) -> dict[str, Any]:
-        """As `figures_of`."""
-        return figures_of(values, self._groups, collections=self.names, seed=self._seed)
-
-    def per_query(self, values: dict[str, Reals], *, prefix: str = "") -> dict[str, Reals]:
-        """As `figures.per_query`."""
-        return per_query(values, self._groups, collections=self.names, prefix=prefix)
-
-
-def _parts(collections: Sequence[Collection], judged: _Judged, ndcg10: Mapping[str, Mapping[str, Figure]]) -> Any:
-    retrievers = judged.search.retrievers
+def _parts(collections: Sequence[Collection], judged: Judged, ndcg10: Mapping[str, Mapping[str, Figure]]) -> Any:
     names = [collection.name for collection in collections]
-    sent_to = [retrievers[column] for column in judged.routed.router]
+    sent_to = [judged.routed.arms[column] for column in judged.routed.columns[ROUTER]]
     return {
-        "heat_map": heat_map(ndcg10, collections=names, systems=(*retrievers, ROUTER)),
+        "heat_map": heat_map(ndcg10, collections=names, systems=(*judged.search.retrievers, ROUTER)),
         "slices": slices(collections, judged.search, values=judged.values, sent_to=sent_to, ndcg10=ndcg10),
     }
 
@@ -173,12 +129,19 @@ def _counting(progress: Progress, total: int) -> Callable[[], None]:
     return tick
 
 
-def _check_names(retrievers: Retrievers) -> None:
+def _check_pool(pool: Pool, *, merged: bool) -> None:
     problems = [
-        f"no retriever can be called {name!r}, which is a figure's name" for name in retrievers if name in RESERVED
+        f"no retriever can be called {name!r}, which is a figure's name" for name in pool.retrievers if name in RESERVED
     ]
-    if not retrievers:
+    problems += [
+        f"no retriever can be called {name!r}: {SEPARATOR!r} stands for two" for name in pool.retrievers if "+" in name
+    ]
+    if not pool.retrievers:
         problems.append("there is no retriever to search with; name some with --experts, as bm25,minilm")
+    if pool.adapt is not None and not merged:
+        problems.append("adapters are judged in one index of all collections; add --merged")
+    if pool.adapt is not None and pool.retrievers.get(pool.adapt) is None:
+        problems.append(f"{pool.adapt!r} is no embedder among the experts, so its queries cannot be adapted")
     if problems:
         raise DataError(problems)
 

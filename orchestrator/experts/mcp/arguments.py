@@ -16,6 +16,8 @@ from jsonschema.validators import Draft202012Validator, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from orchestrator.experts.mcp.listing import cleaned_schema
+
 __all__ = ["Signature", "filled", "read_arguments"]
 
 _QUERY = "{query}"
@@ -25,7 +27,7 @@ _PROBLEM_CHARS = 400  # of a problem's text, which quotes the arguments
 
 
 class Signature:
-    """What a tool takes.
+    """What a tool takes. schema: as the server has it, for checking; shown: the same for a model to read.
 
     Raises:
         ValueError: its schema is not one.
@@ -36,6 +38,7 @@ class Signature:
         self.name = name
         self.description = description
         self.schema = schema
+        self.shown = cleaned_schema(schema)
         self._validator = _validator(schema)
 
     @property

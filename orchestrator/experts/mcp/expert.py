@@ -7,18 +7,19 @@ from difflib import get_close_matches
 from typing import Any
 
 import anyio
-import orjson
 from anyio.abc import TaskStatus
-from mcp import Tool
+from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import CallToolResult
 
 from orchestrator import wire
 from orchestrator.config.kinds import McpSettings
-from orchestrator.errors import ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.errors import ExpertMisconfigured, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts.mcp import result as results
 from orchestrator.experts.mcp.arguments import Signature, filled
 from orchestrator.experts.mcp.connection import connection_of
 from orchestrator.experts.mcp.extraction import extract
+from orchestrator.experts.mcp.listing import ListedTool, cleaned, refusal
+from orchestrator.experts.mcp.progress import reported
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
@@ -27,7 +28,7 @@ from orchestrator.types import ChatRequest, Draft, Emit, Usage
 __all__ = ["McpExpert"]
 
 _MESSAGE_CHARS = 1000  # of a tool's own error message
-_MOST_BYTES = 262_144  # of a result, text and data: more is no answer to a question
+_KNOWN_SHOWN = 20  # of a server's tools, where one is asked for that it does not have
 
 
 class McpExpert:
@@ -40,7 +41,7 @@ class McpExpert:
         self._settings = settings
         self._site = site
         self._connection = connection_of(settings.server, site)
-        self._read: tuple[Tool, Signature] | None = None
+        self._read: tuple[ListedTool, Signature] | None = None
 
     @property
     def condition(self) -> Condition:
@@ -72,7 +73,9 @@ class McpExpert:
         if condition.state == "up":
             return []
         if reached:
-            return [LiveProblem(key=() if self._settings.tool in tools else ("tool",), message=condition.reason)]
+            refused = self._settings.tool in tools and refusal(tools[self._settings.tool], allow=self._settings.allow)
+            key = ("tool",) if refused or self._settings.tool not in tools else ()
+            return [LiveProblem(key=key, message=condition.reason)]
         if self._settings.server.command is None:  # it is elsewhere, and may come back
             return [LiveProblem(key=("server", "url"), message=condition.reason, grade="down")]
         return [LiveProblem(key=("server", "command"), message=condition.reason)]
@@ -91,10 +94,15 @@ class McpExpert:
         raise ExpertTimeout(self.id, f"no answer before the deadline (the tool is {self.condition.state})")
 
     def _ready(self) -> Signature:
-        condition = self.condition
+        condition = self._connection.condition
         if condition.state != "up":
             raise ExpertUnavailable(self.id, condition.reason)
-        return self._signature()
+        try:
+            return self._signature()
+        except _Refused as error:
+            raise ExpertMisconfigured(self.id, str(error)) from error
+        except ValueError as error:
+            raise ExpertUnavailable(self.id, str(error)) from error
 
     def _signature(self) -> Signature:
         """What the tool takes; ValueError says why it cannot be called."""
@@ -102,8 +110,10 @@ class McpExpert:
         tool = tools.get(self._settings.tool)
         if tool is None:
             raise ValueError(_unknown(self._settings.tool, tools))
+        if grounds := refusal(tool, allow=self._settings.allow):
+            raise _Refused(grounds)
         if self._read is None or self._read[0] is not tool:
-            self._read = tool, Signature(tool.name, tool.description or "", tool.input_schema)
+            self._read = tool, Signature(tool.name, tool.description, tool.input_schema)
         signature = self._read[1]
         if self._settings.arguments is None and self._settings.arguments_by is None and signature.only_string is None:
             message = f"tool {tool.name!r} does not require just one string: give 'arguments' or 'arguments_by'"
@@ -137,21 +147,52 @@ class McpExpert:
         return query
 
     async def _called(self, arguments: Mapping[str, Any], request: ChatRequest) -> CallToolResult:
-        timeout_s = min(self._settings.timeout_s, request.left_s)
-        result = await self._connection.call(self._settings.tool, arguments, expert=self.id, timeout_s=timeout_s)
+        async def call(heard: ProgressFnT | None) -> CallToolResult:
+            return await self._connection.call(
+                self._settings.tool,
+                arguments,
+                expert=self.id,
+                timeout_s=min(self._settings.timeout_s, request.left_s),
+                repeatable=self._repeatable,
+                heard=heard,
+            )
+
+        result = await reported(call, request.report, self.id)
         if result.is_error:
-            raise ExpertRejected(self.id, results.text(result)[:_MESSAGE_CHARS] or "the tool reported an error")
+            said = cleaned(results.text(result), most=_MESSAGE_CHARS)
+            raise ExpertRejected(self.id, said or "the tool reported an error")
         return result
 
+    @property
+    def _repeatable(self) -> bool:
+        """Whether a call may be made again that was left without an answer."""
+        if self._settings.repeat is not None:
+            return self._settings.repeat
+        tool = self._connection.tools.get(self._settings.tool)
+        return tool is not None and tool.repeatable
+
     def _draft(self, result: CallToolResult, usage: Usage, *, total_s: float) -> Draft:
-        text, structured = results.text(result), results.structured(result)
-        size = len(text.encode()) + len(orjson.dumps(structured))
-        if size > _MOST_BYTES:
-            raise ExpertFailed(self.id, f"{self._settings.tool!r} returned {size:,} bytes, more than {_MOST_BYTES:,}")
-        return Draft(expert=self.id, text=text, structured=structured, usage=usage, total_s=total_s)
+        size, most = results.size(result), 1024 * self._settings.max_result_kb
+        if size > most:  # not a failure, after which it would be called again
+            message = f"{self._settings.tool!r} returned {size:,} bytes, more than {most:,} (max_result_kb)"
+            raise ExpertRejected(self.id, message)
+        return Draft(
+            expert=self.id,
+            text=results.text(result),
+            structured=results.structured(result),
+            attachments=results.attachments(result),
+            usage=usage,
+            total_s=total_s,
+        )
 
 
-def _unknown(tool: str, tools: Mapping[str, Tool]) -> str:
-    known = ", ".join(sorted(tools)) or "none"
+class _Refused(ValueError):
+    """A tool that the configuration does not allow to be called."""
+
+
+def _unknown(tool: str, tools: Mapping[str, ListedTool]) -> str:
+    known = ", ".join(sorted(tools)[:_KNOWN_SHOWN]) or "none"
+    if len(tools) > _KNOWN_SHOWN:
+        known += f" and {len(tools) - _KNOWN_SHOWN} more"
     near = get_close_matches(tool, tools, n=1)
     return f"no tool {tool!r} (known: {known}{f'; did you mean {near[0]!r}?' if near else ''})"

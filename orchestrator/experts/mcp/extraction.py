@@ -65,7 +65,7 @@ async def extract(
 
 
 def _briefing(query: str, signature: Signature) -> str:
-    tool = {"name": signature.name, "description": signature.description, "arguments": signature.schema}
+    tool = {"name": signature.name, "description": signature.description, "arguments": signature.shown}
     return orjson.dumps({"tool": tool, "request": query}).decode()
 
 
@@ -73,7 +73,7 @@ def _asked(
     request: ChatRequest, messages: Sequence[Mapping[str, str]], signature: Signature, model: str
 ) -> ChatRequest:
     """A request of our own: what the client set is meant for its answer, only its deadline holds here too."""
-    schema = {"type": "json_schema", "json_schema": {"name": "arguments", "schema": signature.schema}}
+    schema = {"type": "json_schema", "json_schema": {"name": "arguments", "schema": signature.shown}}
     body = {
         "model": model,
         "messages": messages,

@@ -26,6 +26,7 @@ from orchestrator.errors import (
     ExpertUnavailable,
 )
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem, Supervised
+from orchestrator.experts.retriever.adapted import open_adapter
 from orchestrator.experts.retriever.answer import pieces, reader_request
 from orchestrator.experts.retriever.citing import Citing, cited_draft
 from orchestrator.experts.retriever.collected import unreadable
@@ -36,6 +37,8 @@ from orchestrator.experts.retriever.sources import Skipped
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage
+from routers.errors import ArtifactError
+from routers.retrievers.adapter import QueryAdapter
 
 __all__ = ["RetrieverExpert"]
 
@@ -59,6 +62,7 @@ class RetrieverExpert:
         self._site = site
         self._plan = Plan.of(settings, site.folder)
         self._shelf: Shelf | None = None
+        self._adapter: QueryAdapter | None = None
         self._condition = Condition(state="starting", reason="not started yet")
         self._tried = anyio.Event()
 
@@ -105,7 +109,11 @@ class RetrieverExpert:
         settings = self._settings
         try:
             found = await self._shelf.search(
-                query, indexes=settings.embedders, limit=top_k, approximate_above=settings.approximate_above
+                query,
+                indexes=settings.embedders,
+                limit=top_k,
+                adapter=self._adapter,
+                approximate_above=settings.approximate_above,
             )
         except Exception as error:  # supervised border: an embedder is a plugin and may raise anything
             log.exception("retriever.search_failed", expert=self.id)
@@ -192,6 +200,7 @@ class RetrieverExpert:
             shelf = await open_shelf(self._plan, self._site, progress=report)
             for name in self._settings.embedders:
                 await shelf.prepare(name, approximate_above=self._settings.approximate_above, progress=report)
+            self._adapter = await self._opened_adapter()
         except Exception as error:  # noqa: BLE001 - supervised border: whatever it is, it is a reason to be down
             self._down(_reason(error))
             return False
@@ -201,6 +210,13 @@ class RetrieverExpert:
             log.warning("retriever.left_out", expert=self.id, file=one.name, line=one.line, reason=one.reason)
         self._condition = Condition(state="up", reason=_left_out(skipped))
         return True
+
+    async def _opened_adapter(self) -> QueryAdapter | None:
+        if self._settings.adapter is None:
+            return None
+        (name,) = self._settings.text_embedders()
+        path = self._site.folder / self._settings.adapter
+        return await open_adapter(path, embedder=self._site.embedder(name), name=name)
 
     def _down(self, reason: str) -> None:
         if reason != self._condition.reason:
@@ -250,4 +266,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ConfigError):
         more = len(error.problems) - 1
         return error.problems[0] + (f" (and {more} more)" if more else "")
+    if isinstance(error, ArtifactError):
+        return str(error)
     return f"{type(error).__name__}: {error}"

@@ -17,6 +17,7 @@ from orchestrator.experts.retriever.hits import Hit, best
 from orchestrator.experts.retriever.words import WordIndex
 from routers.embedding import FloatArray
 from routers.importing import load_name
+from routers.retrievers.adapter import QueryAdapter
 
 __all__ = ["DenseIndex", "GraphIndex", "Hit", "Index", "WordIndex", "write_graph"]
 
@@ -31,8 +32,8 @@ _AT_ONCE = 4096
 class Index(Protocol):
     """Finds entries of one corpus."""
 
-    async def search(self, query: str, *, limit: int) -> list[Hit]:
-        """At most `limit` hits, best first."""
+    async def search(self, query: str, *, limit: int, adapter: QueryAdapter | None = None) -> list[Hit]:
+        """At most `limit` hits, best first. adapter: moves the query's vector, where the index is of vectors."""
         ...
 
 
@@ -41,12 +42,13 @@ class DenseIndex:
 
     def __init__(self, embedder: TextEmbedder, rows: FloatArray) -> None:
         self._embedder = embedder
-        self._rows = rows
+        self.rows = rows
 
-    async def search(self, query: str, *, limit: int) -> list[Hit]:
-        """At most `limit` hits, best first."""
-        [vector] = await self._embedder.embed([query])
-        return await to_thread.run_sync(lambda: best(self._rows @ vector, limit))
+    async def search(self, query: str, *, limit: int, adapter: QueryAdapter | None = None) -> list[Hit]:
+        """At most `limit` hits, best first; see `Index`."""
+        vectors = await self._embedder.embed([query])
+        [vector] = vectors if adapter is None else adapter.applied(vectors)
+        return await to_thread.run_sync(lambda: best(self.rows @ vector, limit))
 
 
 class GraphIndex:
@@ -57,19 +59,20 @@ class GraphIndex:
 
     def __init__(self, embedder: TextEmbedder, rows: FloatArray, path: Path) -> None:
         self._embedder = embedder
-        self._rows = rows
+        self.rows = rows
         self._graph = _graph(rows.shape[1])
         self._graph.view(str(path))
         self._graph.expansion_search = _EXPANSION_SEARCH
 
-    async def search(self, query: str, *, limit: int) -> list[Hit]:
-        """At most `limit` hits, best first."""
-        [vector] = await self._embedder.embed([query])
+    async def search(self, query: str, *, limit: int, adapter: QueryAdapter | None = None) -> list[Hit]:
+        """At most `limit` hits, best first; see `Index`."""
+        vectors = await self._embedder.embed([query])
+        [vector] = vectors if adapter is None else adapter.applied(vectors)
         return await to_thread.run_sync(self._search, vector, limit)
 
     def _search(self, vector: FloatArray, limit: int) -> list[Hit]:
         found = np.sort(self._graph.search(vector, limit, threads=1).keys.astype(np.intp))
-        return [(int(found[at]), score) for at, score in best(self._rows[found] @ vector, limit)]
+        return [(int(found[at]), score) for at, score in best(self.rows[found] @ vector, limit)]
 
 
 def write_graph(rows: FloatArray, path: Path, *, progress: Any = None) -> None:

@@ -28,6 +28,8 @@ from orchestrator.experts.retriever.plan import Plan
 from orchestrator.experts.retriever.published import keep_only, published, publishing
 from orchestrator.experts.retriever.vectors import Progress, Vectors, build_vectors, embedder_folder, open_vectors
 from orchestrator.experts.site import Site
+from routers.embedding import FloatArray
+from routers.retrievers.adapter import QueryAdapter
 
 __all__ = ["WORDS", "Plan", "Shelf", "open_shelf"]
 
@@ -65,14 +67,28 @@ class Shelf:
                 self._indexes[name, by_graph] = await self._made(name, by_graph=by_graph, progress=progress)
 
     async def search(
-        self, query: str, *, indexes: tuple[str, ...], limit: int, approximate_above: int
+        self,
+        query: str,
+        *,
+        indexes: tuple[str, ...],
+        limit: int,
+        approximate_above: int,
+        adapter: QueryAdapter | None = None,
     ) -> list[tuple[Located, float]]:
         """At most `limit` passages with scores, best first: those of one index, or of several fused by rank."""
         ready = [self._indexes[name, self._by_graph(name, approximate_above)] for name in indexes]
         depth = limit if len(ready) == 1 else max(limit, _DEPTH)
-        lists = [await index.search(query, limit=depth) for index in ready]
+        lists = [await index.search(query, limit=depth, adapter=adapter) for index in ready]
         hits: list[Hit] = lists[0] if len(lists) == 1 else fused([[row for row, _ in hits] for hits in lists])
         return [(self.passages.located(row), score) for row, score in hits[:limit]]
+
+    def vectors(self, name: str) -> tuple[list[str], FloatArray]:
+        """The document of each passage and its vector, float32 [n, dim], of an index that has been made."""
+        found = self._vectors.get(name)
+        if found is None:
+            message = f"there is no index of vectors {name!r}"
+            raise KeyError(message)
+        return [self.passages.located(row).document for row in range(len(self.passages))], found.rows
 
     def _by_graph(self, name: str, approximate_above: int) -> bool:
         return name != WORDS and len(self.passages) > approximate_above

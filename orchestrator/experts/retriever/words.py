@@ -12,6 +12,7 @@ import Stemmer
 from anyio import to_thread
 
 from orchestrator.experts.retriever.hits import Hit, best
+from routers.retrievers.adapter import QueryAdapter
 
 __all__ = ["WordIndex"]
 
@@ -47,8 +48,9 @@ class WordIndex:
         else:
             self._bm25.save(folder, show_progress=False)
 
-    async def search(self, query: str, *, limit: int) -> list[Hit]:
+    async def search(self, query: str, *, limit: int, adapter: QueryAdapter | None = None) -> list[Hit]:
         """At most `limit` hits, best first."""
+        del adapter  # words have no vector
         return await to_thread.run_sync(self._search, query, limit)
 
     def _search(self, query: str, limit: int) -> list[Hit]:

@@ -23,6 +23,7 @@ from orchestrator.experts.vllm.connection import (
     HttpError,
     Origin,
     ReadTimeout,
+    Sink,
     connect,
     request_head,
 )
@@ -245,11 +246,15 @@ class Answer:
                 raise self._target.faults.make(ExpertFailed, f"the answer has more than {MAX_ANSWER_BYTES} bytes")
         return b"".join(pieces)
 
-    async def events(self) -> list[bytes]:
-        """The data of the next events, at least one; raises ExpertCut where the stream ended instead."""
+    async def events(self, take: Sink | None = None) -> list[bytes]:
+        """The data of the next events, at least one; raises ExpertCut where the stream ended instead.
+
+        take: is offered the data of events that come while this waits; one that it does not take is the next.
+        """
+        sink = None if take is None else self._offering(take)
         while True:
             try:
-                piece = await self._connection.read(self._limit_s, self._deadline)
+                piece = await self._connection.read(self._limit_s, self._deadline, sink)
             except HttpError as error:
                 raise self._fault(error) from error
             if not piece:
@@ -261,6 +266,15 @@ class Answer:
             if events:
                 self._limit_s = self._target.read_timeout_s
                 return events
+
+    def _offering(self, take: Sink) -> Sink:
+        one = self._splitter.one
+
+        def offered(piece: bytes) -> bool:
+            data = one(piece)
+            return data is not None and take(data)
+
+        return offered
 
     async def finish(self) -> None:
         """Read on to the end, which follows `[DONE]` at once, so that the connection can serve again."""

@@ -11,6 +11,7 @@ import asyncio
 import math
 import ssl
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import cast
@@ -28,6 +29,7 @@ __all__ = [
     "Malformed",
     "Origin",
     "ReadTimeout",
+    "Sink",
     "connect",
     "request_head",
 ]
@@ -38,6 +40,9 @@ MOST_UNREAD_BYTES = 256 * 1024
 """Above this the server has to wait until the answer has been read: the back-pressure."""
 TICK_S = 0.002
 """Event loops round times, so that a timer may be early by so much."""
+
+Sink = Callable[[bytes], bool]
+"""Takes a piece of a body as it comes, without a task being woken; false where it did not."""
 
 
 class HttpError(Exception):
@@ -145,6 +150,9 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._limit_at = 0.0
+        self._limit_s = 0.0
+        self._deadline = math.inf
+        self._sink: Sink | None = None
         self._pieces: list[bytes] = []
         self._unread = 0
         self._paused = False
@@ -182,16 +190,17 @@ class Connection(asyncio.Protocol):
         while not self._headed:
             await self._news(limit_s)
 
-    async def read(self, limit_s: float, deadline: float = math.inf) -> bytes:
+    async def read(self, limit_s: float, deadline: float = math.inf, sink: Sink | None = None) -> bytes:
         """The next piece of the body, empty at its end; raises HttpError.
 
-        limit_s: most seconds without anything. deadline: on the event loop's clock.
+        limit_s: most seconds without anything. deadline: on the event loop's clock. sink: is offered the pieces that
+        come while this waits; one that it does not take is the next.
         """
         pieces = self._pieces
         while not pieces:
             if self._ended:
                 return b""
-            await self._news(limit_s, deadline)
+            await self._news(limit_s, deadline, sink)
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._unread = 0
@@ -211,10 +220,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         self._end(Disconnected("closed here"))
 
-    async def _news(self, limit_s: float, deadline: float = math.inf) -> None:
-        """Wait until something has come."""
+    async def _news(self, limit_s: float, deadline: float = math.inf, sink: Sink | None = None) -> None:
+        """Wait until something has come that the sink does not take."""
         if self._error is not None:
             raise self._error
+        self._limit_s, self._deadline, self._sink = limit_s, deadline, sink
         self._limit_at = min(self._loop.time() + limit_s, deadline)
         if self._timer is None or self._limit_at < self._timer.when():
             self._set_timer()
@@ -222,7 +232,7 @@ class Connection(asyncio.Protocol):
         try:
             await waiter
         finally:
-            self._waiter = None
+            self._waiter = self._sink = None
 
     def _set_timer(self) -> None:
         # One timer lasts for many waits: setting one for each would cost more than reading a chunk does.
@@ -276,7 +286,10 @@ class Connection(asyncio.Protocol):
         if self._unread > MOST_UNREAD_BYTES and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        if self._sink is None or self._pieces or self._ended:
+            self._wake()
+        else:
+            self._limit_at = min(self._loop.time() + self._limit_s, self._deadline)
 
     def _refuse(self, why: str) -> None:
         if self._transport is not None:
@@ -316,6 +329,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
+        if self._sink is not None and not self._pieces and self._sink(piece):
+            return
         self._pieces.append(piece)
         self._unread += len(piece)
 

@@ -26,7 +26,7 @@ from orchestrator.experts.vllm.hedge import Hedging
 from orchestrator.experts.vllm.race import Contest, Race
 from orchestrator.experts.vllm.replica import Replica, Visit
 from orchestrator.experts.vllm.replicas import Replicas
-from orchestrator.types import Chunk, Emit
+from orchestrator.types import AtOnce, Chunk, Emit, at_once
 
 __all__ = ["MOST_TRIES", "Ask", "Failover"]
 
@@ -88,8 +88,17 @@ class Failover(Generic[T]):
                 return await self._from(replica, emit)
             except ExpertError as error:
                 if self._begun or not isinstance(error, _ANOTHER_MAY_DO) or isinstance(error, ExpertLate):
+                    error.others_well = self._others_well and not isinstance(error, ExpertLate)
                     raise
-        raise self._summed_up()
+        summed_up = self._summed_up()
+        summed_up.others_well = self._others_well
+        raise summed_up
+
+    @property
+    def _others_well(self) -> bool:
+        """Whether the next request may find a server that has not failed this one."""
+        now = clock.now()
+        return any(replica.well(now) for replica in self._replicas.all if replica not in self._tried)
 
     def _next(self) -> Replica | None:
         if len(self._tried) >= MOST_TRIES:
@@ -114,12 +123,11 @@ class Failover(Generic[T]):
 
     def _second(self) -> Contest[T] | None:
         """Another server for a request that is late; none unless one is well and the share allows it."""
-        now = clock.now()
-        if not any(replica.well(now) for replica in self._replicas.all if replica not in self._tried):
+        if not self._others_well:
             return None
         if self._hedging is None or not self._hedging.take():
             return None
-        spare = self._note(self._replicas.pick_well(now, tried=self._tried, key=self._key))
+        spare = self._note(self._replicas.pick_well(clock.now(), tried=self._tried, key=self._key))
         return None if spare is None else partial(self._visit, spare)
 
     async def _visit(self, replica: Replica, emit: Emit) -> T:
@@ -168,6 +176,11 @@ class _First:
         self._emit = emit
         self._on_first = on_first
         self._begun = False
+
+    @property
+    def now(self) -> AtOnce | None:
+        """See `at_once`."""
+        return at_once(self._emit) if self._begun else None
 
     def __call__(self, chunk: Chunk) -> Awaitable[None]:
         if not self._begun:

@@ -10,12 +10,35 @@ from orchestrator import clock
 from orchestrator.errors import ExpertFailed
 from orchestrator.experts.vllm.client import Answer
 from orchestrator.experts.vllm.faults import Faults, error_message
-from orchestrator.types import Chunk, Draft, Emit
+from orchestrator.types import AtOnce, Chunk, Draft, Emit, at_once
 from orchestrator.wire import Assembled, Renaming, read_completion
 
 __all__ = ["Relay"]
 
 _DONE = b"[DONE]"
+
+
+class Passing:
+    """Passes events on the moment they come; refuses what ends a stream, is no chunk, or has to wait."""
+
+    __slots__ = ("_assembled", "_now", "_renamed")
+
+    def __init__(self, now: AtOnce, assembled: Assembled, renamed: Renaming) -> None:
+        self._now = now
+        self._assembled = assembled
+        self._renamed = renamed
+
+    def __call__(self, data: bytes) -> bool:
+        if data == _DONE or b'"error"' in data:
+            return False
+        try:
+            news = self._assembled.read(data)
+        except ValueError:  # told by whoever gets it then
+            return False
+        if not self._now(Chunk(self._renamed(data))):
+            return False
+        self._assembled.take(news)
+        return True
 
 
 class Relay:
@@ -54,8 +77,9 @@ class Relay:
         """The draft of a stream, each chunk emitted when it came."""
         assembled, renamed = Assembled(), Renaming(self._expert)
         first_at: float | None = None
+        passing: Passing | None = None
         while True:
-            for data in await self._answer.events():
+            for data in await self._answer.events(passing):
                 if data == _DONE:
                     await self._answer.finish()
                     return self._sum_up(assembled, first_at)
@@ -69,6 +93,8 @@ class Relay:
                 if first_at is None:
                     first_at = clock.now()
                 await emit(chunk)
+                if passing is None and (now := at_once(emit)) is not None:
+                    passing = Passing(now, assembled, renamed)
 
     def _check_no_error(self, data: bytes) -> None:
         with suppress(orjson.JSONDecodeError):

@@ -39,14 +39,20 @@ class EventSplitter:
         self._size = 0
         self._after_cr = False
 
+    def one(self, piece: bytes) -> bytes | None:
+        """The data of a piece that is just one event, as nearly all are; None where it has to be fed."""
+        if self._line or self._data or self._after_cr or not _is_one(piece):
+            return None
+        return piece[6:-2]
+
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of each event that ends within this piece.
 
         Raises:
             EventTooLong: an event grew beyond the limit; the stream cannot be used any more.
         """
-        if not (self._line or self._data or self._after_cr) and _is_one(piece):
-            return [piece[6:-2]]
+        if (data := self.one(piece)) is not None:
+            return [data]
         if self._after_cr and piece.startswith(b"\n"):
             piece = piece[1:]
             self._after_cr = False

@@ -29,6 +29,8 @@ from orchestrator.testing.faults import Cut, Fault, Reset, WrongModel
 
 __all__ = ["Generation"]
 
+_PIECE_BYTES = 64 * 1024
+
 
 class Generation:
     """The handlers, over the state of one server."""
@@ -145,7 +147,15 @@ class Generation:
 
     async def _event(self, response: web.StreamResponse, event: bytes) -> None:
         self._state.note_sent(event)
-        await response.write(b"data: " + event + self._state.newline * 2)
+        end = self._state.newline * 2
+        if len(event) <= _PIECE_BYTES:
+            await response.write(b"data: " + event + end)
+            return
+        # Piece by piece, as fast as it is read: many large ones at once would fill the memory.
+        await response.write(b"data: ")
+        for start in range(0, len(event), _PIECE_BYTES):
+            await response.write(event[start : start + _PIECE_BYTES])
+        await response.write(end)
 
     def _finished(self, said: Said, job: Job, *, aborted: bool) -> None:
         self._state.counts.whole.add(anyio.current_time() - job.came_at)

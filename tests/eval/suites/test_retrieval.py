@@ -12,7 +12,7 @@ from eval.commands import app
 from eval.datasets import DataError, Dataset, Document, Passage, Record
 from eval.findings import Findings, flat, read_findings
 from eval.metrics import Figure
-from eval.suites.retrieval import judge_retrieval
+from eval.suites.retrieval import Pool, Routing, judge_retrieval
 from eval.suites.retrieval.search import Retrievers
 from orchestrator.testing import WordEmbedder
 
@@ -219,6 +219,63 @@ def test_data_that_cannot_be_searched_are_told_with_their_place() -> None:
         judge_retrieval([plants()], {}, embedder=WordEmbedder(), progress=lambda _what, _done, _total: None)
     with pytest.raises(DataError, match="folds"):
         judged(dataset("one", TOOLS, {"saw": {"saw": 1}}))
+
+
+def pooled(**options: object) -> Findings:
+    """Adapters and fused pairs in the merged index of both collections."""
+    return judge_retrieval(
+        [plants(), tools()],
+        Pool(retrievers={"bm25": None, "words": WordEmbedder(64)}, adapt="words", fuse=True),
+        embedder=WordEmbedder(64),
+        merged=True,
+        folds=2,
+        progress=lambda _what, _done, _total: None,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_adapters_and_fused_pairs_are_judged_beside_the_single_retrievers() -> None:
+    """Specified: the best single one stays one that is not fused; oracles are there for both; fixed choices too."""
+    findings = pooled(routing=Routing(rule="auto"))
+    found = figures(findings)
+    mean = {name.rsplit(".", 1)[-1]: found[name].value for name in found if name.startswith("merged.ndcg10.mean.")}
+    assert {"words:plants", "words:tools", "bm25+words", "bm25+words:tools", "router_single", "best_fusion"} <= set(
+        mean
+    )
+    assert "words+words:tools" not in mean  # of one family
+    assert mean["instance_oracle_fused"] >= mean["instance_oracle"] >= mean["best_single_hindsight"] - 1e-12
+    assert mean["best_single_hindsight"] == pytest.approx(
+        max(value for name, value in mean.items() if name in ("bm25", "words", "words:plants", "words:tools"))
+    )
+    gained = found["merged.gain_over.best_fusion"].value
+    assert gained == pytest.approx(mean["router"] - mean["best_fusion"])
+    assert any(note.startswith("words:plants: ") for note in findings.notes)
+    assert any(note.startswith("the router chose by ") for note in findings.notes)
+    again = pooled(routing=Routing(rule="auto"))
+    assert json.dumps(again.as_dict()) == json.dumps(findings.as_dict())
+
+
+def test_who_gains_and_loses_by_a_retriever_is_told() -> None:
+    """Specified: with and without it, paired, by collection and on average; an unknown one is bad data."""
+    findings = pooled(without=["bm25"])
+    found = figures(findings)
+    both = [found[f"gain_by.bm25.{name}"].value for name in ("plants", "tools")]
+    assert found["gain_by.bm25.mean"].value == pytest.approx(np.mean(both))
+    assert any(note.startswith("with bm25: ") for note in findings.notes)
+    with pytest.raises(DataError, match="to add or remove"):
+        pooled(without=["nobody"])
+
+
+def test_a_pool_that_cannot_be_judged_is_refused() -> None:
+    """Adapters need the merged index and an embedder; a name of two retrievers is no retriever's."""
+    silent = {"embedder": WordEmbedder(), "progress": lambda _what, _done, _total: None}
+    for pool, merged, message in (
+        (Pool(retrievers={"words": WordEmbedder()}, adapt="words"), False, "--merged"),
+        (Pool(retrievers={"bm25": None}, adapt="bm25"), True, "no embedder"),
+        (Pool(retrievers={"a+b": None}), True, "stands for two"),
+    ):
+        with pytest.raises(DataError, match=message):
+            judge_retrieval([plants()], pool, merged=merged, **silent)  # type: ignore[arg-type]
 
 
 def records_file(folder: Path) -> Path:

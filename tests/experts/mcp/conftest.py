@@ -4,24 +4,37 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
 import uvicorn
 from mcp import MCPError
-from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ResourceLink, TextContent
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    AudioContent,
+    BlobResourceContents,
+    EmbeddedResource,
+    ResourceLink,
+    TextContent,
+    TextResourceContents,
+    ToolAnnotations,
+)
 from pydantic import BaseModel, Field
 
 from orchestrator.config.kinds import McpServerSettings, McpSettings
 from orchestrator.experts import Expert, Site
-from orchestrator.experts.mcp.connection import Connection, Pace, server_key
+from orchestrator.experts.mcp.connection import Connection
 from orchestrator.experts.mcp.expert import McpExpert
+from orchestrator.experts.mcp.identity import server_key
+from orchestrator.experts.mcp.pace import Pace
 from orchestrator.types import ChatRequest, Chunk
 
-QUICK = Pace(connect_s=20.0, retry_s=0.01, most_s=0.05, relist_s=60.0)
+QUICK = Pace(connect_s=20.0, retry_s=0.01, most_s=0.05, patience_s=0.0)
+"""Tries again at once, and keeps nobody waiting meanwhile."""
 
 
 class Weather(BaseModel):
@@ -44,7 +57,10 @@ class WeatherServer:
 
     @property
     def settings(self) -> McpServerSettings:
-        return McpServerSettings(url=f"http://127.0.0.1:{self.port}/mcp")
+        return self.spoken_to("auto")
+
+    def spoken_to(self, protocol: Literal["auto", "legacy"]) -> McpServerSettings:
+        return McpServerSettings(url=f"http://127.0.0.1:{self.port}/mcp", protocol=protocol)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -113,6 +129,60 @@ class WeatherServer:
             raise MCPError(INVALID_PARAMS if what == "params" else INTERNAL_ERROR, f"wrong {what}")
 
         return server
+
+
+class WorkshopServer(WeatherServer):
+    """Tools that say what they do, tell how far they are, and come and go."""
+
+    def _tools(self) -> MCPServer:
+        server = MCPServer("workshop")
+
+        @server.tool(annotations=ToolAnnotations(destructive_hint=True))
+        def wipe(what: str) -> str:
+            self.calls.append({"what": what})
+            return f"{what} is gone"
+
+        @server.tool(annotations=ToolAnnotations(read_only_hint=True))
+        async def steps(text: str, context: Context) -> str:
+            for step in range(1, 4):
+                await context.report_progress(step, 3, f"step {step}\u202e\x07")
+            self.held.set()
+            await self.release.wait()
+            return text
+
+        @server.tool(annotations=ToolAnnotations(read_only_hint=True), structured_output=False)
+        def gallery(name: str) -> list[Any]:
+            text = TextResourceContents(uri="memo://1", mime_type="text/plain", text=f"On {name}.")
+            blob = BlobResourceContents(uri="memo://2", mime_type="application/pdf", blob="JVBERg==")
+            return [
+                TextContent(type="text", text=f"Of {name}:"),
+                Image(data=b"\x89PNG", format="png"),
+                AudioContent(type="audio", data="UklGRg==", mime_type="audio/wav"),
+                ResourceLink(type="resource_link", name="more", uri="file:///more", mime_type="text/html"),
+                EmbeddedResource(type="resource", resource=text),
+                EmbeddedResource(type="resource", resource=blob),
+            ]
+
+        @server.tool()
+        async def grow(name: str, context: Context) -> str:
+            server.add_tool(_echoed, name=name)
+            await context.notify_tools_changed()
+            await context.session.send_tool_list_changed()
+            return name
+
+        return server
+
+
+def _echoed(text: str) -> str:
+    return text
+
+
+@pytest.fixture
+async def workshop() -> AsyncIterator[WorkshopServer]:
+    """The other server, listening."""
+    server = WorkshopServer()
+    async with server.listening():
+        yield server
 
 
 @pytest.fixture

@@ -15,9 +15,17 @@ import structlog
 from structlog.testing import LogCapture
 
 from orchestrator.config.kinds import McpServerSettings
-from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
-from orchestrator.experts.mcp.connection import Pace, connection_of
-from orchestrator.experts.mcp.transport import ErrorLog
+from orchestrator.errors import (
+    ExpertDoubtful,
+    ExpertError,
+    ExpertFailed,
+    ExpertRejected,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
+from orchestrator.experts.mcp.connection import connection_of
+from orchestrator.experts.mcp.error_log import ErrorLog
+from orchestrator.experts.mcp.pace import Pace
 from orchestrator.testing import in_service
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +37,7 @@ SERVER = Path(__file__).with_name("stdio_server.py")
 def own_log(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What connections log, however the log was set up before."""
     capture = LogCapture()
-    for module in ("connection", "transport"):
+    for module in ("connection", "error_log", "watch"):
         logger = structlog.wrap_logger(None, processors=[capture], wrapper_class=structlog.stdlib.BoundLogger)
         monkeypatch.setattr(f"orchestrator.experts.mcp.{module}.log", logger)
     entries: list[Any] = capture.entries
@@ -64,7 +72,7 @@ async def test_a_killed_process_fails_calls_at_once_and_comes_back(place: Any, a
     async def wait() -> None:
         try:
             await slow.draft(asked("x"), _nowhere)
-        except ExpertUnavailable as error:
+        except ExpertDoubtful as error:
             failures.append(type(error))
 
     with anyio.fail_after(60):
@@ -82,7 +90,7 @@ async def test_a_killed_process_fails_calls_at_once_and_comes_back(place: Any, a
             await connection.reached("up")
             second = int((await expert.draft(asked("X"), _nowhere)).structured["pid"])
             assert second != first
-    assert failures == [ExpertUnavailable]
+    assert failures == [ExpertDoubtful]
     with pytest.raises(ProcessLookupError):
         os.kill(second, 0)
 
@@ -92,11 +100,12 @@ async def test_a_process_that_hangs_is_replaced(
     place: Any, asked: Any, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:
     """Ours: a call without an answer has the server checked; one that is silent is ended, and started anew."""
-    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.05)
-    monkeypatch.setattr("mcp.client.stdio.FORCE_KILL_TIMEOUT", 0.05)
+    monkeypatch.setattr("orchestrator.experts.mcp.process.GRACE_S", 0.05)
     server = McpServerSettings(command="python", args=(str(SERVER),))
     timeout_s = 0.05 if cut == "by the tool's own limit" else 30.0
-    expert = place.expert(server, tool="surroundings", pace=Pace(retry_s=0.01, most_s=0.05, reply_s=0.2))
+    expert = place.expert(
+        server, tool="surroundings", pace=Pace(retry_s=0.01, most_s=0.05, reply_s=0.2, patience_s=0.0)
+    )
     late = place.expert(server, tool="echo", timeout_s=timeout_s)
     connection = place.connection(server)
     with anyio.fail_after(30):
@@ -137,7 +146,7 @@ async def test_strange_output_is_mentioned_once(
     place: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, own_log: Any
 ) -> None:
     """Ours: lines on stdout that are no messages are one line in our log and a hint in the condition."""
-    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.05)
+    monkeypatch.setattr("orchestrator.experts.mcp.process.GRACE_S", 0.05)
     server = McpServerSettings(command="sh", args=("-c", "yes loading | head -n 500; touch said; exec sleep 600"))
     expert = place.expert(server, tool="echo", pace=Pace(connect_s=0.5))
     with anyio.fail_after(20), caplog.at_level(logging.DEBUG, "mcp.client.stdio"):
@@ -151,7 +160,7 @@ async def test_strange_output_is_mentioned_once(
 
 async def test_a_flood_on_stderr_does_not_fill_the_disk(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours: the log of a server is kept short from its start on, connected or not."""
-    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.05)
+    monkeypatch.setattr("orchestrator.experts.mcp.process.GRACE_S", 0.05)
     server = McpServerSettings(command="sh", args=("-c", "yes | head -c 3000000 >&2; touch said; exec sleep 600"))
     connection = place.connection(server)
     said = place.site.folder / "said"
@@ -282,7 +291,7 @@ async def test_an_http_server_that_is_not_there_is_a_condition(place: Any, unuse
 async def test_an_idle_connection_looks_after_its_server(place: Any, silent_weather: Any) -> None:
     """Ours: without any call it notices that an HTTP server is gone."""
     server = silent_weather
-    pace = Pace(retry_s=0.01, most_s=0.05, relist_s=0.05)
+    pace = Pace(retry_s=0.01, most_s=0.05, relist_s=0.05, patience_s=0.0)
     with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             async with server.listening():

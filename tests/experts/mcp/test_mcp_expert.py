@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from orchestrator.config.kinds import McpServerSettings
-from orchestrator.errors import ExpertFailed, ExpertOverloaded, ExpertRejected, ExpertTimeout, ExpertUnavailable
+from orchestrator.errors import ExpertOverloaded, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts import Supervised
 from orchestrator.testing import ScriptedExpert, check_expert, in_service
 from orchestrator.types import Usage
@@ -77,13 +77,13 @@ async def test_an_error_of_the_tool_is_a_refusal_with_its_message(
 
 
 async def test_a_flood_is_no_answer(weather: Any, place: Any, asked: Any, emitted: Any) -> None:
-    """Specified: more than 256 KiB is a failure."""
+    """Specified: a result of more than `max_result_kb` is refused, and the tool not called again for it."""
     expert = place.expert(weather.settings, tool="flood")
     with anyio.fail_after(20):
         async with in_service(expert):
-            with pytest.raises(ExpertFailed) as caught:
+            with pytest.raises(ExpertRejected) as caught:
                 await expert.draft(asked("x"), emitted)
-    assert str(caught.value) == "'flood' returned 300,004 bytes, more than 262,144"
+    assert str(caught.value) == "'flood' returned 300,004 bytes, more than 262,144 (max_result_kb)"
 
 
 @pytest.mark.parametrize(
