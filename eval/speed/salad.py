@@ -37,7 +37,7 @@ def _words() -> tuple[str, ...]:
 
 
 def made_embedder(folder: Path, *, seed: int, dim: int = DIM) -> Path:
-    """A folder with a static table of vectors, one a word, that sentence-transformers loads; made unless it is there."""
+    """A folder with a static table of a vector a word, as sentence-transformers loads it; made unless it is there."""
     if (folder / "modules.json").is_file():
         return folder
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - torch, for those who have no table yet

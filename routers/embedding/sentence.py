@@ -5,7 +5,7 @@ Knows a folder with a model, not where it came from.
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +39,10 @@ class SentenceEmbedder:
     def __init__(self, folder: Path, *, identity: str, max_tokens: int = 256, device: str = "cpu") -> None:
         self._folder = folder
         self._model = opened(folder, device=device)
-        self._model.max_seq_length = min(max_tokens, self._model.max_seq_length or max_tokens)
+        self._max_tokens = _cut_at(self._model, max_tokens)
         self._one = Turns()
         self._threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // 2))
-        self.fingerprint = f"{identity}:{self._model.max_seq_length}"
+        self.fingerprint = f"{identity}:{self._max_tokens}"
         self.dim = int(self._model.get_embedding_dimension())
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
@@ -67,7 +67,7 @@ class SentenceEmbedder:
 
     def pieces(self) -> Pieces | None:
         """What the model reads, without running it."""
-        return read_pieces(self._folder, max_tokens=self._model.max_seq_length)
+        return read_pieces(self._folder, max_tokens=self._max_tokens)
 
     def embed_layers(self, texts: Sequence[str]) -> FloatArray:
         """float32 [n, views, dim], blocks L2-normalised. Blocking; for a model that has layers."""
@@ -78,12 +78,12 @@ class SentenceEmbedder:
 
     def _tokenized(self, texts: list[str]) -> dict[str, torch.Tensor]:
         features = self._model.tokenizer(
-            texts, padding=True, truncation=True, max_length=self._model.max_seq_length, return_tensors="pt"
+            texts, padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
         )
         return {name: tensor.to(self._model.device) for name, tensor in features.items()}
 
     def _tokenizable(self, text: str) -> str:
-        return tokenizable(text, max_tokens=self._model.max_seq_length)
+        return tokenizable(text, max_tokens=self._max_tokens)
 
 
 def opened(folder: Path, *, device: str = "cpu") -> SentenceTransformer:
@@ -132,3 +132,11 @@ def _without_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def _cut_at(model: SentenceTransformer, max_tokens: int) -> int:
+    """The number of tokens at which the model cuts texts from now on."""
+    least = min(max_tokens, model.max_seq_length or max_tokens)
+    with suppress(AttributeError):  # a static table takes the mean of all words, and has no limit to set
+        model.max_seq_length = least
+    return int(least)

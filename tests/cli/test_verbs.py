@@ -263,5 +263,5 @@ def test_prepare_indexes_the_corpora_and_experts_come_up_side_by_side(folder: Pa
         ).stdout
         for verb in (["prepare"], ["experts", "--json"])
     ]
-    assert "words.jsonl: 1 passages (minilm)" in outputs[0]
+    assert "words.jsonl: 1 passages of 1 documents; minilm: 1 embedded now" in outputs[0]
     assert [(shown["id"], shown["state"]) for shown in json.loads(outputs[1])] == [("tool", "up"), ("shelf", "up")]

@@ -512,8 +512,10 @@ fusion: {verdict: vectors, experts: [coder, vectors]}
     pytest.param(
         MINIMAL + "  docs: {kind: retriever, corpus: hanbook.jsonl}\nrouting: {examples: ., scores: none.jsonl}\n",
         [
-            "8:35: experts.docs.corpus: no file or folder 'hanbook.jsonl' "
-            "(relative paths start at the configuration's folder)",
+            (
+                "8:35: experts.docs.corpus: no file or folder 'hanbook.jsonl' "
+                "(relative paths start at the configuration's folder)"
+            ),
             "9:21: routing.examples: no file '.' (relative paths start at the configuration's folder)",
             "9:32: routing.scores: no file 'none.jsonl' (relative paths start at the configuration's folder)",
         ],
@@ -572,8 +574,10 @@ fusion: {consensus: "${SECRET}", experts: ["${SECRET}", "${SECRET}"]}
             "8:53: experts.x.replicas[1]: 'a ${SECRET} b' is not an http:// or https:// address",
             "8:90: experts.x.connect_timeout_s: expected a number, found the value of '${SECRET}'",
             f"9:13: experts.y.kind: unknown kind '${{SECRET}}' {KINDS})",
-            "10:32: experts.z.corpus: no file or folder '${SECRET}' "
-            "(relative paths start at the configuration's folder)",
+            (
+                "10:32: experts.z.corpus: no file or folder '${SECRET}' "
+                "(relative paths start at the configuration's folder)"
+            ),
             "10:53: experts.z.reader: unknown expert '${SECRET}' (known: coder, x, y, z)",
             "11:15: serve.port: expected a whole number, found the value of '1${SECRET}'",
             "11:35: serve.host: without serve.keys only loopback is allowed, found '${SECRET}'",
