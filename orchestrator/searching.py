@@ -14,13 +14,13 @@ from orchestrator.types import Passage
 from routers.retrievers.arms import blended
 
 if TYPE_CHECKING:
-    from orchestrator.engine import Engine
+    from orchestrator.fleet.registry import Registry
 
 __all__ = ["by_rank", "by_score", "gathered"]
 
 
 async def gathered(
-    engine: Engine, query: str, experts: Sequence[str], *, top_k: int
+    registry: Registry, query: str, experts: Sequence[str], *, top_k: int, deadline_s: float
 ) -> tuple[dict[str, list[Passage]], dict[str, str]]:
     """The passages of each retriever that answered in time, and why the others did not."""
     found: dict[str, list[Passage]] = {}
@@ -28,14 +28,14 @@ async def gathered(
 
     async def one(expert: str) -> None:
         try:
-            await engine.registry.start(expert)
-            searcher = engine.registry[expert]
+            await registry.start(expert)
+            searcher = registry[expert]
             if isinstance(searcher, Searcher):
                 found[expert] = list(await searcher.search(query, top_k=top_k))
         except ExpertError as error:
             failed[expert] = str(error)
 
-    with anyio.move_on_after(engine.config.budget.deadline_s):
+    with anyio.move_on_after(deadline_s):
         async with anyio.create_task_group() as group:
             for expert in experts:
                 group.start_soon(one, expert)

@@ -9,7 +9,21 @@ from importlib.metadata import entry_points
 import typer
 from rich.console import Console
 
-from orchestrator.cli import ask, check, experts, generations, mapping, mcp, prepare, serve, simulate, train, up, usage
+from orchestrator.cli import (
+    ask,
+    check,
+    experts,
+    generations,
+    mapping,
+    mcp,
+    prepare,
+    search,
+    serve,
+    simulate,
+    train,
+    up,
+    usage,
+)
 from orchestrator.cli.log import configure_log
 from orchestrator.errors import ConfigError, OrchestratorError, sole
 from routers.errors import InfeasibleBudget, RouterError, TrainingError
@@ -44,6 +58,7 @@ def build() -> typer.Typer:
         experts.experts,
         mcp.mcp,
         prepare.prepare,
+        search.search,
         simulate.simulate,
         up.up,
     ]

@@ -6,7 +6,6 @@ Both run the engine here, or ask a service that is running (`--url`).
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from rich.console import Console
 
 from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import AsJson, ConfigOption, read_config
+from orchestrator.cli.remote import get, post
 from orchestrator.decision import Decision
 from orchestrator.errors import InvalidRequest, RunError
 
@@ -188,9 +188,9 @@ async def _engine(config: Path) -> AsyncIterator[Engine]:
 
 
 def _ask_service(url: str, question: _Question) -> _Answer:
-    sent = _post(url, "/v1/chat/completions", {"messages": question.messages, **question.fields()})
+    sent = post(url, "/v1/chat/completions", {"messages": question.messages, **question.fields()})
     message = sent.body["choices"][0]["message"]
-    found = _get(url, f"/v1/decisions/{sent.headers['x-orchestrator-decision-id']}")
+    found = get(url, f"/v1/decisions/{sent.headers['x-orchestrator-decision-id']}")
     return _Answer(
         text=message.get("content") or "",
         citations=message.get("citations", []),
@@ -200,36 +200,7 @@ def _ask_service(url: str, question: _Question) -> _Answer:
 
 def _route_service(url: str, question: _Question, *, explain: bool) -> Decision:
     sent = {"query": question.query, **question.fields(), **({"explain": True} if explain else {})}
-    return Decision.model_validate(_post(url, "/v1/route", sent).body)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    body: dict[str, Any]
-    headers: dict[str, str]
-
-
-def _post(url: str, path: str, body: dict[str, Any]) -> _Reply:
-    return _call("POST", url, path, body)
-
-
-def _get(url: str, path: str) -> dict[str, Any]:
-    return _call("GET", url, path, None).body
-
-
-def _call(method: str, url: str, path: str, body: dict[str, Any] | None) -> _Reply:
-    import httpx
-
-    key = os.environ.get("ORCHESTRATOR_KEY")
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    try:
-        response = httpx.request(method, url.rstrip("/") + path, json=body, headers=headers, timeout=120)
-        payload = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise RunError(f"{url}: {type(error).__name__}; is 'orchestrator serve' running there?") from error
-    if response.is_error:
-        raise RunError(payload["error"]["message"])
-    return _Reply(payload, dict(response.headers))
+    return Decision.model_validate(post(url, "/v1/route", sent).body)
 
 
 def _text(query: str) -> str:

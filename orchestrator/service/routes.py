@@ -172,7 +172,8 @@ async def search(http: Request) -> Found:
     routed = await _routed(engine, query, among, body.get("model"))
     chosen = among if routed is None else list(routed)
     depth = DEPTH if routed is not None and len(routed) > 1 else top_k
-    found, failed = await gathered(engine, query, chosen, top_k=depth)
+    deadline_s = engine.config.budget.deadline_s
+    found, failed = await gathered(engine.registry, query, chosen, top_k=depth, deadline_s=deadline_s)
     if not found:
         raise NoExpertLeft([ExpertError(expert, reason) for expert, reason in failed.items()])
     lists = [found[expert] for expert in chosen if expert in found]
