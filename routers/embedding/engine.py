@@ -20,6 +20,9 @@ __all__ = ["Engine", "embedder_of", "engine_of"]
 Engine = Literal["auto", "onnx-int8", "onnx", "torch"]
 """auto: 8-bit weights where the model becomes a graph, else torch. onnx: float32."""
 
+STATIC = "modules.json"
+"""A folder without it holds no static table."""
+
 MARK = "int8"
 """In the fingerprint of embedders with 8-bit weights."""
 
@@ -32,7 +35,7 @@ EIGHT_BIT = frozenset({"auto", "onnx-int8"})
 def embedder_of(
     model: Path, *, identity: str, max_tokens: int, engine: Engine = "torch", cache: Path | None = None
 ) -> Embedder:
-    """The embedder of a model folder.
+    """The embedder of a model folder. A static table needs no engine, and gets none.
 
     cache: where graphs are kept; without it there is only torch.
 
@@ -40,6 +43,12 @@ def embedder_of(
         WeightsError: the folder holds no such model, it does not become a graph and `engine` asks for one, or the
             graph cannot be kept.
     """
+    if (model / STATIC).is_file():
+        table: Embedder | None = _heavy("routers.embedding.table:table_of")(
+            model, identity=identity, max_tokens=max_tokens
+        )
+        if table is not None:
+            return table
     if engine == "torch" or cache is None:
         return _torch(model, identity=identity, max_tokens=max_tokens)
     try:

@@ -23,7 +23,7 @@ __all__ = ["DenseIndex", "GraphIndex", "Hit", "Index", "WordIndex", "write_graph
 
 _CONNECTIVITY = 16
 _EXPANSION_ADD = 128
-_EXPANSION_SEARCH = 128
+_EXPANSION_SEARCH = 512
 """Of HNSW: neighbours of a node, and candidates that are looked at when one is added or searched."""
 
 _AT_ONCE = 4096
