@@ -1,4 +1,4 @@
-"""The tools of one server that may be called, kept ready to be chosen from. Follows the server's list; calls nothing."""
+"""The tools of one server that may be called, kept ready to be chosen from. Follows the list; calls nothing."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ class Toolbox:
     async def shortlist(self, queries: Sequence[str]) -> tuple[Shortlist, Mapping[str, Signature]]:
         """The tools for the first of these queries that one fits, or for the first if none does; and what they take."""
         index = await self._current()
+        if index.chooser is None:
+            return Shortlist((), fits=False), index.signatures
         first: Shortlist | None = None
-        for query in queries if index.chooser is not None else ():
+        for query in queries:
             choose = partial(index.chooser.shortlist, query, self._settings.choosing.shortlist)
             found = await to_thread.run_sync(choose, limiter=self._one)
             if found.fits:
