@@ -54,10 +54,11 @@ class McpServerExpert:
         return condition
 
     async def serve(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Keep the server connected, together with the other experts that use it."""
+        """Keep the server connected, and its tools ready to be chosen from."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._connection.serve)
             await self._connection.reached("up", "down")
+            group.start_soon(self._toolbox.follow)
             task_status.started()
 
     async def live_problems(self) -> list[LiveProblem]:

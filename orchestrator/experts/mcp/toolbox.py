@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import concurrent.futures
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 import structlog
 from anyio import from_thread, to_thread
 
@@ -22,6 +25,8 @@ from routers.tools import Shortlist, Tool, ToolChooser, ToolExample
 __all__ = ["Toolbox"]
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +57,15 @@ class Toolbox:
             if _named(name, self._settings.choosing) and not refusal(tool, allow=self._settings.allow)
         }
 
+    async def follow(self) -> None:
+        """Make the index anew whenever the list has changed, ahead of requests; forever."""
+        while True:
+            try:
+                await self._current()
+            except Exception as error:  # noqa: BLE001 - supervised border: an embedder is a plugin; requests try again
+                log.warning("mcp.tools_not_indexed", error=str(error))
+            await self._connection.changed(self._connection.revision)
+
     async def shortlist(self, queries: Sequence[str]) -> tuple[Shortlist, Mapping[str, Signature]]:
         """The tools for the first of these queries that one fits, or for the first if none does; and what they take."""
         index = await self._current()
@@ -60,7 +74,7 @@ class Toolbox:
         first: Shortlist | None = None
         for query in queries:
             choose = partial(index.chooser.shortlist, query, self._settings.choosing.shortlist)
-            found = await to_thread.run_sync(choose, limiter=self._one)
+            found = await self._threaded(choose)
             if found.fits:
                 return found, index.signatures
             first = first or found
@@ -71,8 +85,15 @@ class Toolbox:
             while self._index is None or self._index.revision != self._connection.revision:
                 revision, tools = self._connection.revision, self.allowed()
                 made = partial(_made, revision, tools, self._settings.choosing, self._embedder)
-                self._index = await to_thread.run_sync(made, limiter=self._one)
+                self._index = await self._threaded(made)
             return self._index
+
+    async def _threaded(self, work: Callable[[], T]) -> T:
+        try:
+            return await to_thread.run_sync(work, limiter=self._one)
+        except concurrent.futures.CancelledError:  # what a thread asks of the loop is cancelled with who started it
+            await anyio.lowlevel.checkpoint()
+            raise
 
 
 class _FromThread(Embedder):
