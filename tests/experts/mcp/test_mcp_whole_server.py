@@ -16,6 +16,7 @@ from orchestrator.errors import ExpertError, ExpertRejected, ExpertUnavailable
 from orchestrator.experts import Supervised
 from orchestrator.experts.mcp.kind import mcp_expert
 from orchestrator.experts.mcp.server_expert import McpServerExpert
+from orchestrator.fleet.guard import Guard
 from orchestrator.testing import ScriptedExpert, check_expert, in_service
 from orchestrator.types import ChatRequest, Draft, ToolChoice, Usage
 from orchestrator.wire import Assembled
@@ -122,6 +123,17 @@ async def test_a_query_that_no_tool_fits_is_refused_before_anyone_is_asked(place
             await expert.draft(talk("zzz qqq"), emitted)
         assert expert.condition.state == "up"
     assert reader.requests == []
+
+
+async def test_queries_that_no_tool_fits_open_no_breaker(place: Any, emitted: Any) -> None:
+    """Issue 6: however many there are, the server's expert is asked again."""
+    async with whole(place, EXAMPLE, Reader(CONVERT)) as expert:
+        settings = McpSettings(server=EXAMPLE, arguments_by="reader")
+        guard = Guard("box", settings, fair_s=20.0)
+        for _ in range(20):
+            with pytest.raises(ExpertRejected):
+                await guard.draft(expert, talk("zzz qqq"), emitted)
+        assert "8.04672" in (await guard.draft(expert, talk(QUERY), emitted)).text
 
 
 async def test_the_extractor_may_say_that_no_tool_fits(place: Any, emitted: Any) -> None:
