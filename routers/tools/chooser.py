@@ -23,8 +23,8 @@ SPARSE = 0.5
 WHOLE, NAMED, DESCRIBED_ALONE = 1.0, 0.5, 1.0
 """Weights of what a tool's vector is made of: its whole text, its name alone, its description alone.
 
-A request says what is wanted, as descriptions do, and not the parameters. Chosen on other sets than the ones reported
-on: functions of BFCL pooled, tools of LiveMCPBench, intents of CLINC150 and BANKING77 by their names.
+A request says what is wanted, as descriptions do, and not the parameters. Chosen without MetaTool: on functions of
+BFCL pooled, tools of LiveMCPBench, intents of CLINC150 and BANKING77 by their names.
 """
 
 DESCRIBED, SOUNDS = 0.25, 0.5
