@@ -20,6 +20,7 @@ __all__ = [
     "Passage",
     "Progress",
     "Report",
+    "ToolChoice",
     "Usage",
     "at_once",
     "content_text",
@@ -163,6 +164,19 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolChoice:
+    """How one of several tools was chosen.
+
+    shortlist: scores by tool, best first; comparable only within one shortlist. missing: required arguments that the
+    conversation did not have: the answer asks for them, and the tool was not called.
+    """
+
+    tool: str
+    shortlist: Mapping[str, float]
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """One expert's answer to one request.
 
@@ -172,6 +186,7 @@ class Draft:
     structured, attachments: what a tool returned as data, and what is neither text nor data.
     replica: the endpoint that answered, where the expert has several.
     woke_s: seconds that it was waited for until it was awake.
+    tool_choice: how a tool was chosen, where the expert has several.
     """
 
     expert: str
@@ -186,6 +201,7 @@ class Draft:
     attachments: tuple[Attachment, ...] = ()
     replica: str | None = None
     woke_s: float = 0.0
+    tool_choice: ToolChoice | None = None
 
 
 def content_text(content: object) -> str:

@@ -16,7 +16,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from orchestrator.config.settings import ExpertSettings, PositiveInt, Seconds, Settings, Share, Use
 
-__all__ = ["Chunk", "LocalSettings", "McpServerSettings", "McpSettings", "RetrieverSettings", "VllmSettings"]
+__all__ = [
+    "Chunk",
+    "LocalSettings",
+    "McpServerSettings",
+    "McpSettings",
+    "RetrieverSettings",
+    "ToolsSettings",
+    "VllmSettings",
+]
 
 
 def _http_address(url: str) -> str:
@@ -313,15 +321,33 @@ class McpServerSettings(Settings):
         return self
 
 
-class McpSettings(ExpertSettings):
-    """One tool of an MCP server. Its arguments come from a template, or another expert extracts them."""
+class ToolsSettings(Settings):
+    """Which tools of a whole MCP server may be called, and how one is chosen for a query."""
 
-    implementation: ClassVar[str] = "orchestrator.experts.mcp.expert:McpExpert"
+    include: tuple[str, ...] = Field(default=("*",), min_length=1, description="names or patterns (get_*) of tools")
+    exclude: tuple[str, ...] = Field(default=(), description="names or patterns of tools that are left out of these")
+    examples: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="queries by the tool that serves them; the choice is learned from them too"
+    )
+    embedder: str = Field(default="minilm", description="text embedder beside the words, or none for words alone")
+    shortlist: int = Field(default=5, ge=1, le=50, description="most tools that are shown to arguments_by")
+    threshold: float | None = Field(
+        default=None,
+        description="likeness below which no tool fits and the next expert is asked; default: 0.3 (0.08 without an "
+        "embedder), or learned from examples",
+    )
+
+
+class McpSettings(ExpertSettings):
+    """One tool of an MCP server, or all of them. Arguments come from a template, or another expert extracts them."""
+
+    implementation: ClassVar[str] = "orchestrator.experts.mcp.kind:mcp_expert"
     chats: ClassVar[bool] = False
 
     kind: Literal["mcp"] = "mcp"
     server: McpServerSettings = Field(description="command and args, or url")
-    tool: str = Field(description="name of the tool")
+    tool: str = Field(default="", description="name of the tool; without it the expert is the whole server")
+    tools: ToolsSettings | None = Field(default=None, description="of a whole server: which tools, and how chosen")
     arguments: dict[str, Any] | None = Field(
         default=None, description="the arguments as they are; '{query}' in a string stands for the query"
     )
@@ -345,6 +371,26 @@ class McpSettings(ExpertSettings):
             message = "give arguments or arguments_by, not both"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _one_tool_or_all(self) -> Self:
+        message = ""
+        if self.tool and self.tools is not None:
+            message = "give tool (one tool) or tools (the whole server), not both"
+        elif not self.tool and self.arguments_by is None:
+            message = "give tool, or arguments_by: without a tool the expert is the whole server, and another expert "
+            message += "has to read tool and arguments out of the query"
+        if message:
+            raise ValueError(message)
+        return self
+
+    @property
+    def choosing(self) -> ToolsSettings:
+        """How a tool is chosen, where the expert is a whole server."""
+        return self.tools or ToolsSettings()
+
+    def text_embedders(self) -> tuple[str, ...]:
+        return () if self.tool or self.choosing.embedder == "none" else (self.choosing.embedder,)
 
     def refers_to(self) -> dict[str, str]:
         return {} if self.arguments_by is None else {"arguments_by": self.arguments_by}

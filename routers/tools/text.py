@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Tool", "tool_text", "words_of"]
+__all__ = ["Tool", "described_words", "tool_text", "words_of"]
 
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 """A part of an identifier: `getHTTPPage_v2` is get, HTTP, Page, v, 2; a run of letters of another alphabet is one."""
@@ -32,6 +32,11 @@ def tool_text(tool: Tool) -> str:
     """The name in words, the description, and the names and descriptions of the parameters."""
     parts = [words_of(tool.name) + ".", tool.description.strip(), *_parameters(tool.parameters, depth=0)]
     return " ".join(part for part in parts if part)[:MOST_CHARACTERS]
+
+
+def described_words(tool: Tool) -> str:
+    """The description; the name in words where there is none."""
+    return tool.description.strip()[:MOST_CHARACTERS] or words_of(tool.name)
 
 
 def words_of(identifier: str) -> str:

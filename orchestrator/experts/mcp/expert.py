@@ -8,18 +8,16 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
-from mcp.shared.dispatcher import ProgressFnT
 from mcp_types import CallToolResult
 
 from orchestrator import wire
 from orchestrator.config.kinds import McpSettings
 from orchestrator.errors import ExpertMisconfigured, ExpertRejected, ExpertTimeout, ExpertUnavailable
-from orchestrator.experts.mcp import result as results
 from orchestrator.experts.mcp.arguments import Signature, filled
+from orchestrator.experts.mcp.calls import Call, called, drafted, repeatable
 from orchestrator.experts.mcp.connection import connection_of
 from orchestrator.experts.mcp.extraction import extract
-from orchestrator.experts.mcp.listing import ListedTool, cleaned, refusal
-from orchestrator.experts.mcp.progress import reported
+from orchestrator.experts.mcp.listing import ListedTool, refusal
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
@@ -27,7 +25,6 @@ from orchestrator.types import ChatRequest, Draft, Emit, Usage
 
 __all__ = ["McpExpert"]
 
-_MESSAGE_CHARS = 1000  # of a tool's own error message
 _KNOWN_SHOWN = 20  # of a server's tools, where one is asked for that it does not have
 
 
@@ -147,43 +144,13 @@ class McpExpert:
         return query
 
     async def _called(self, arguments: Mapping[str, Any], request: ChatRequest) -> CallToolResult:
-        async def call(heard: ProgressFnT | None) -> CallToolResult:
-            return await self._connection.call(
-                self._settings.tool,
-                arguments,
-                expert=self.id,
-                timeout_s=min(self._settings.timeout_s, request.left_s),
-                repeatable=self._repeatable,
-                heard=heard,
-            )
-
-        result = await reported(call, request.report, self.id)
-        if result.is_error:
-            said = cleaned(results.text(result), most=_MESSAGE_CHARS)
-            raise ExpertRejected(self.id, said or "the tool reported an error")
-        return result
-
-    @property
-    def _repeatable(self) -> bool:
-        """Whether a call may be made again that was left without an answer."""
-        if self._settings.repeat is not None:
-            return self._settings.repeat
-        tool = self._connection.tools.get(self._settings.tool)
-        return tool is not None and tool.repeatable
+        name = self._settings.tool
+        call = Call(name, arguments, repeatable=repeatable(self._connection.tools.get(name), self._settings.repeat))
+        return await called(call, self._connection, settings=self._settings, request=request, expert=self.id)
 
     def _draft(self, result: CallToolResult, usage: Usage, *, total_s: float) -> Draft:
-        size, most = results.size(result), 1024 * self._settings.max_result_kb
-        if size > most:  # not a failure, after which it would be called again
-            message = f"{self._settings.tool!r} returned {size:,} bytes, more than {most:,} (max_result_kb)"
-            raise ExpertRejected(self.id, message)
-        return Draft(
-            expert=self.id,
-            text=results.text(result),
-            structured=results.structured(result),
-            attachments=results.attachments(result),
-            usage=usage,
-            total_s=total_s,
-        )
+        most_kb = self._settings.max_result_kb
+        return drafted(result, self._settings.tool, expert=self.id, most_kb=most_kb, usage=usage, total_s=total_s)
 
 
 class _Refused(ValueError):
