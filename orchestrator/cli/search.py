@@ -10,7 +10,7 @@ import anyio
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
 
 from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import AsJson, ConfigOption, read_config
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 MOST_CHARS = 240
-"""Of a passage, in the table."""
+"""Of a passage, for people."""
 
 
 def search(  # noqa: PLR0917 - typer reads them
@@ -55,7 +55,7 @@ def search(  # noqa: PLR0917 - typer reads them
     if as_json:
         print(json.dumps(shown, indent=2, ensure_ascii=False))
         return
-    Console().print(_table(shown["passages"]))
+    _show(shown["passages"])
     for name, reason in shown["failed"].items():
         Console(stderr=True).print(f"{name}: {reason}", markup=False)
 
@@ -89,12 +89,15 @@ async def _found(config: Config, query: str, chosen: list[str], top_k: int) -> d
     }
 
 
-def _table(passages: list[dict[str, Any]]) -> Table:
-    table = Table("", "expert", "document", "title", "place", "score", "passage")
+def _show(passages: list[dict[str, Any]]) -> None:
+    """Each with its place on one line and its text below: a column of its own would leave the text no room."""
+    console = Console(highlight=False)
     for one in passages:
         text = " ".join(one["text"].split())
         short = text if len(text) <= MOST_CHARS else f"{text[:MOST_CHARS]}…"
-        place = f"{one['start']}-{one['end']}"
-        row = (str(one["index"]), one["expert"], one["document"], one["title"], place, f"{one['score']:.3f}", short)
-        table.add_row(*(escape(cell) for cell in row))
-    return table
+        place = f"{one['document']}, {one['start']}-{one['end']}, score {one['score']:.3f}"
+        head = f"[bold]{one['index']}  {escape(one['title'] or one['document'])}[/]"
+        console.print(f"{head}  [cyan]{escape(one['expert'])}[/]  [dim]{escape(place)}[/]")
+        console.print(Padding(escape(short), (0, 0, 1, 3)))
+    if not passages:
+        console.print("nothing found")

@@ -46,7 +46,7 @@ async def test_passages_come_with_document_title_and_offsets(folder: Path) -> No
     assert shown["experts"] == ["plants", "stones"]
 
 
-async def test_a_person_gets_a_table_and_unknown_retrievers_are_named(folder: Path) -> None:
+async def test_a_person_gets_passages_and_unknown_retrievers_are_named(folder: Path) -> None:
     """Brackets of a title are no markup; a name that is no retriever ends with status 2."""
     done = await ran(folder, "ferns", "-e", "plants")
     assert done.returncode == 0
