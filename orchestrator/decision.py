@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.types import ToolChoice
+
 __all__ = [
     "Attempt",
     "Categorized",
@@ -72,6 +74,7 @@ class Attempt:
 
     queued_ms: the part of `took_ms` in which it waited for a place, see `max_concurrency` of the expert.
     woke_ms: the part of `took_ms` in which an answered one waited until the expert was awake.
+    tool: how a tool was chosen, of an expert that has several.
     """
 
     expert: str
@@ -84,6 +87,7 @@ class Attempt:
     first_token_ms: float | None = None
     queued_ms: float = 0.0
     woke_ms: float = 0.0
+    tool: ToolChoice | None = None
     took_ms: float
 
 

@@ -116,6 +116,10 @@ def _attempts(tree: Tree, attempts: tuple[Attempt, ...]) -> None:
         tokens = _tokens(attempt.tokens)
         line = f"{attempt.expert} ({attempt.role}): {attempt.outcome}, {attempt.took_ms:.0f} ms{first}{tokens}"
         leaf = branch.add(Text(line, style="" if attempt.outcome == "answered" else "yellow"))
+        if attempt.tool:
+            scores = ", ".join(f"{name} {score:.2f}" for name, score in attempt.tool.shortlist.items())
+            asked = f"; asked for {', '.join(attempt.tool.missing)}" if attempt.tool.missing else ""
+            leaf.add(Text(f"tool {attempt.tool.tool}{asked}; shortlist: {scores}"))
         if attempt.failure:
             leaf.add(Text(f"{attempt.failure.kind}: {attempt.failure.message}"))
 

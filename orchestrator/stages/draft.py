@@ -244,8 +244,8 @@ async def call(
 
 
 def _of(draft: Draft, cost: Cost) -> dict[str, Any]:
-    """What an attempt says of its draft: who gave it, tokens, price, and the wait for it to be awake."""
+    """What an attempt says of its draft: who gave it, tokens, price, the wait for it to be awake, the tool."""
     tokens = TokenCount(input=draft.usage.input_tokens, output=draft.usage.output_tokens)
     usd = cost.usd(input_tokens=tokens.input, output_tokens=tokens.output)
     woke_ms = round(draft.woke_s * 1000, 3)
-    return {"replica": draft.replica, "tokens": tokens, "cost_usd": usd, "woke_ms": woke_ms}
+    return {"replica": draft.replica, "tokens": tokens, "cost_usd": usd, "woke_ms": woke_ms, "tool": draft.tool_choice}
