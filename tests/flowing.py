@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import anyio
@@ -97,7 +98,9 @@ async def flowing(
 ) -> AsyncIterator[Engine]:
     """An engine over these experts; a query goes to the category that its first word names."""
     config = config_of([expert.id for expert in experts], categories=categories, **blocks)
-    site = Site(folder=Path(), cache=Path(), expert=lambda name: registry[name], embedder=lambda _: Words())
+    cache = TemporaryDirectory()  # not the repository: retrievers index there
+    folder = Path(cache.name)
+    site = Site(folder=folder, cache=folder, expert=lambda name: registry[name], embedder=lambda _: Words())
     registry = Registry(config, site, built={expert.id: expert for expert in experts}, residency=who_is_awake)
     router = router or Router(
         classifier=cast("CategoryClassifier", FirstWord([name for name in config.categories if name != "general"])),
@@ -121,5 +124,8 @@ async def flowing(
             fusion=config.fusion,
             budget=config.budget,
         )
-        yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
+        try:
+            yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
+        finally:
+            cache.cleanup()
         group.cancel_scope.cancel()
