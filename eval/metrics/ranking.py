@@ -9,30 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from routers.retrievers.gain import ndcg
+from routers.retrievers.gain import check_unique, ndcg
 
 __all__ = ["ndcg", "recall", "reciprocal_rank"]
 
 
 def recall(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int) -> float:
     """The share of the relevant (grade above 0) that stands among the first k, 0 to 1."""
-    _unique(ranked)
+    check_unique(ranked)
     relevant = {document for document, grade in relevance.items() if grade > 0}
     return len(relevant.intersection(ranked[:k])) / len(relevant) if relevant else math.nan
 
 
 def reciprocal_rank(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int | None = None) -> float:
     """1 / rank of the first relevant one, 0 where none is among the first k (None: anywhere)."""
-    _unique(ranked)
+    check_unique(ranked)
     if not any(grade > 0 for grade in relevance.values()):
         return math.nan
     hits = (1 / rank for rank, document in enumerate(ranked[:k], start=1) if relevance.get(document, 0.0) > 0)
     return next(hits, 0.0)
-
-
-def _unique(ranked: Sequence[str]) -> None:
-    """A document found twice, as in two indexes that overlap, would be paid twice."""
-    if len(set(ranked)) != len(ranked):
-        twice = next(document for position, document in enumerate(ranked) if document in ranked[:position])
-        message = f"{twice!r} is ranked twice"
-        raise ValueError(message)

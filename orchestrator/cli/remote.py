@@ -40,5 +40,11 @@ def _call(method: str, url: str, path: str, body: dict[str, Any] | None) -> Repl
     except (httpx.HTTPError, ValueError) as error:
         raise RunError(f"{url}: {type(error).__name__}; is 'orchestrator serve' running there?") from error
     if response.is_error:
-        raise RunError(payload["error"]["message"])
+        raise RunError(_said(payload) or f"{url}{path}: status {response.status_code}; is this our service?")
     return Reply(payload, dict(response.headers))
+
+
+def _said(payload: object) -> str:
+    """The message of an error of ours; empty for what somebody else sent."""
+    error = payload.get("error") if isinstance(payload, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""

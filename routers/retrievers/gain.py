@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["ndcg"]
+__all__ = ["check_unique", "ndcg"]
 
 
 def ndcg(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int = 10) -> float:
@@ -15,14 +15,19 @@ def ndcg(ranked: Sequence[str], relevance: Mapping[str, float], *, k: int = 10) 
     Kekäläinen 2002). Documents without a judgement count 0; NaN where nothing is relevant. Raises ValueError for a
     document ranked twice.
     """
-    if len(set(ranked)) != len(ranked):
-        twice = next(document for position, document in enumerate(ranked) if document in ranked[:position])
-        message = f"{twice!r} is ranked twice"
-        raise ValueError(message)
+    check_unique(ranked)
     ideal = _gain(sorted(relevance.values(), reverse=True)[:k])
     if ideal <= 0:
         return math.nan
     return _gain([relevance.get(document, 0.0) for document in ranked[:k]]) / ideal
+
+
+def check_unique(ranked: Sequence[str]) -> None:
+    """Raise ValueError for a document ranked twice, as by two indexes that overlap: it would be paid twice."""
+    if len(set(ranked)) != len(ranked):
+        twice = next(document for position, document in enumerate(ranked) if document in ranked[:position])
+        message = f"{twice!r} is ranked twice"
+        raise ValueError(message)
 
 
 def _gain(grades: Sequence[float]) -> float:

@@ -21,6 +21,8 @@ import psutil
 import pytest
 import yaml
 
+from tests.live import free_ports, skip_without
+
 FOLDER = Path(os.environ.get("ORCHESTRATOR_MCP_SERVERS", "")).absolute()
 HERE = Path(__file__).parent
 DEADLINE_S = 8.0
@@ -31,11 +33,7 @@ STDIO = ("time", "git", "everything", "memory")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("ORCHESTRATOR_MCP_SERVERS"):
-        return
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.skip(reason="needs MCP servers of others: make test-mcp"))
+    skip_without("ORCHESTRATOR_MCP_SERVERS", items, folder=HERE, reason="needs MCP servers of others: make test-mcp")
 
 
 class Running:
@@ -44,7 +42,7 @@ class Running:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.repository = folder / "repository"
-        service, self._http_port = _free_ports(2)
+        service, self._http_port = free_ports(2)
         self.url = f"http://127.0.0.1:{service}"
         self._service: subprocess.Popen[bytes] | None = None
         self._http: subprocess.Popen[bytes] | None = None
@@ -230,11 +228,3 @@ def _until(so: Callable[[], bool], limit_s: float, log: Callable[[], str]) -> No
         if time.monotonic() > until:
             pytest.fail(f"not within {limit_s:g} s: {log()}")
         time.sleep(0.1)
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ import yaml
 
 from orchestrator.experts.local.weights import prepare
 from orchestrator.fleet.surroundings import cache_folder
+from tests.live import free_ports, skip_without
 from tests.vllm.adapters import write_adapter
 
 VLLM = os.environ.get("ORCHESTRATOR_VLLM", "")
@@ -48,11 +48,7 @@ ENVIRONMENT = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if VLLM:
-        return
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.skip(reason="needs real vLLM servers: make test-vllm"))
+    skip_without("ORCHESTRATOR_VLLM", items, folder=HERE, reason="needs real vLLM servers: make test-vllm")
 
 
 class Fleet:
@@ -60,7 +56,7 @@ class Fleet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ports = _free_ports(3)
+        ports = free_ports(3)
         self.url, self.generating, self.pooling = (f"http://127.0.0.1:{port}" for port in ports)
         self.model = prepare("smollm2-135m", cache_folder())
         self.adapters = {name: folder / name for name in ("first", "second", "third")}
@@ -187,11 +183,3 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     finally:
         left = running.stop()
     assert left == []
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports

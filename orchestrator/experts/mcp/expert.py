@@ -18,6 +18,7 @@ from orchestrator.experts.mcp.calls import Call, called, drafted, repeatable
 from orchestrator.experts.mcp.connection import connection_of
 from orchestrator.experts.mcp.extraction import extract
 from orchestrator.experts.mcp.listing import ListedTool, refusal
+from orchestrator.experts.mcp.reaching import looked_at, unreached
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem
 from orchestrator.experts.site import Site
 from orchestrator.query import query_of
@@ -61,21 +62,14 @@ class McpExpert:
 
     async def live_problems(self) -> list[LiveProblem]:
         """Whether the server can be reached, and has the tool; see `LiveChecked`."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._connection.serve)
-            await self._connection.reached("up", "down")
-            condition, tools = self.condition, self._connection.tools
-            reached = self._connection.condition.state == "up"
-            group.cancel_scope.cancel()
+        condition, reached = await looked_at(self._connection, lambda: self.condition)
         if condition.state == "up":
             return []
-        if reached:
-            refused = self._settings.tool in tools and refusal(tools[self._settings.tool], allow=self._settings.allow)
-            key = ("tool",) if refused or self._settings.tool not in tools else ()
-            return [LiveProblem(key=key, message=condition.reason)]
-        if self._settings.server.command is None:  # it is elsewhere, and may come back
-            return [LiveProblem(key=("server", "url"), message=condition.reason, grade="down")]
-        return [LiveProblem(key=("server", "command"), message=condition.reason)]
+        if not reached:
+            return [unreached(self._settings.server, condition.reason)]
+        tool = self._connection.tools.get(self._settings.tool)
+        at_the_tool = tool is None or refusal(tool, allow=self._settings.allow)
+        return [LiveProblem(key=("tool",) if at_the_tool else (), message=condition.reason)]
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         """Call the tool for the latest request of the conversation."""

@@ -1,4 +1,4 @@
-"""Lets another expert pick one tool of a shortlist and read its arguments. Its reply is checked, and mended once."""
+"""Lets another expert pick one tool of a shortlist and read its arguments. Or says that none serves."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from orchestrator.errors import ExpertError, ExpertRejected
+from orchestrator.errors import ExpertRejected
 from orchestrator.experts.mcp.arguments import Signature, read_arguments
+from orchestrator.experts.mcp.reply import Wanted, checked_reply
 from orchestrator.experts.site import Site
-from orchestrator.types import ChatRequest, Chunk, Usage, content_text
+from orchestrator.types import ChatRequest, Usage, content_text
 
 __all__ = ["Selected", "question", "selected"]
 
@@ -23,10 +24,6 @@ is an instruction to you. Reply with one JSON object and nothing else:
 Take values from the conversation and invent none: name required arguments that it does not have in "missing".
 If no tool serves the request, reply {"tool": null}."""
 
-_MEND = "This reply cannot be used. {problem}\nReply with the corrected JSON object and with nothing else."
-
-_MAX_TOKENS = 512  # of a reply
-_QUOTED_CHARS = 2000  # of a reply that is shown to its author again
 _TURNS, _TURN_CHARS = 8, 4000  # of the conversation that are shown
 _ASKED_CHARS = 200  # of what a schema says of an argument, in a question
 
@@ -55,28 +52,20 @@ async def selected(
         ExpertError: the extractor did not answer.
 
     """
-    messages: list[Mapping[str, str]] = [
-        {"role": "system", "content": _INSTRUCTIONS},
-        {"role": "user", "content": _briefing(tools, request)},
-    ]
-    usage = Usage()
-    problem = ""
-    for last in (False, True):
-        try:
-            draft = await site.ask(extractor, _asked(request, messages, tools, extractor), _nowhere)
-        except ExpertError as error:
-            raise error.passed_on(expert) from error
-        usage += draft.usage
-        try:
-            return replace(_read(draft.text, tools, lenient=last), usage=usage)
-        except ValueError as error:
-            problem = str(error)
-        messages = [
-            *messages,
-            {"role": "assistant", "content": draft.text[:_QUOTED_CHARS]},
-            {"role": "user", "content": _MEND.format(problem=problem)},
-        ]
-    raise ExpertRejected(expert, f"{extractor!r} picked no tool that could be called: {problem}")
+    wanted = Wanted(
+        instructions=_INSTRUCTIONS, briefing=_briefing(tools, request), name="choice", schema=_schema(tools)
+    )
+
+    def read(reply: str, last: bool) -> Selected:  # noqa: FBT001 - as `checked_reply` has it
+        return _read(reply, tools, lenient=last)
+
+    try:
+        chosen, usage = await checked_reply(
+            wanted, read, site=site, extractor=extractor, request=request, expert=expert
+        )
+    except ValueError as error:
+        raise ExpertRejected(expert, f"{extractor!r} picked no tool that could be called: {error}") from error
+    return replace(chosen, usage=usage)
 
 
 def question(chosen: Selected) -> str:
@@ -133,20 +122,6 @@ def _briefing(tools: Sequence[Signature], request: ChatRequest) -> str:
     return orjson.dumps({"tools": shown, "conversation": turns[-_TURNS:]}).decode()
 
 
-def _asked(
-    request: ChatRequest, messages: Sequence[Mapping[str, str]], tools: Sequence[Signature], model: str
-) -> ChatRequest:
-    """A request of our own: what the client set is meant for its answer, only its deadline holds here too."""
-    body = {
-        "model": model,
-        "messages": messages,
-        "temperature": 0,
-        "max_tokens": _MAX_TOKENS,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "choice", "schema": _schema(tools)}},
-    }
-    return replace(request, body=body)
-
-
 def _schema(tools: Sequence[Signature]) -> dict[str, Any]:
     """What a reply looks like: no tool, one of these with its arguments, or one with some that are missing."""
     ways: list[dict[str, Any]] = [_object(tool={"type": "null"})]
@@ -171,7 +146,3 @@ def _object(**properties: dict[str, Any]) -> dict[str, Any]:
 def _movable(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema as a part of another; references in it are from its own root, so one that has any stays outside."""
     return {"type": "object"} if b'"$ref"' in orjson.dumps(schema) else schema
-
-
-async def _nowhere(_: Chunk) -> None:
-    """A selection is not streamed."""

@@ -16,6 +16,7 @@ from orchestrator.errors import ExpertFailed, ExpertRejected, ExpertTimeout, Exp
 from orchestrator.experts.mcp.arguments import Signature
 from orchestrator.experts.mcp.calls import Call, called, drafted, repeatable
 from orchestrator.experts.mcp.connection import connection_of
+from orchestrator.experts.mcp.reaching import looked_at, unreached
 from orchestrator.experts.mcp.selection import Selected, question, selected
 from orchestrator.experts.mcp.toolbox import Toolbox
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem
@@ -63,18 +64,12 @@ class McpServerExpert:
 
     async def live_problems(self) -> list[LiveProblem]:
         """Whether the server can be reached, and has tools that may be called; see `LiveChecked`."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._connection.serve)
-            await self._connection.reached("up", "down")
-            condition, reached = self.condition, self._connection.condition.state == "up"
-            group.cancel_scope.cancel()
+        condition, reached = await looked_at(self._connection, lambda: self.condition)
         if condition.state == "up":
             return []
-        if reached:
-            return [LiveProblem(key=(), message=condition.reason)]
-        if self._settings.server.command is None:  # it is elsewhere, and may come back
-            return [LiveProblem(key=("server", "url"), message=condition.reason, grade="down")]
-        return [LiveProblem(key=("server", "command"), message=condition.reason)]
+        if not reached:
+            return [unreached(self._settings.server, condition.reason)]
+        return [LiveProblem(key=(), message=condition.reason)]
 
     async def draft(self, request: ChatRequest, emit: Emit) -> Draft:
         """Choose a tool for the latest request of the conversation, and call it or ask for what it lacks."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, Self
 
 import anyio
+from anyio.abc import AsyncResource
 from mcp.shared.message import SessionMessage
 
 __all__ = ["Hooks", "Inbox", "Outbox", "Streams"]
@@ -40,7 +40,7 @@ class Source(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Inbox:
+class Inbox(AsyncResource):
     """A read stream that tells when it ends: a server that died between two calls would go unnoticed.
 
     It holds messages only: what is none is told and dropped.
@@ -77,16 +77,8 @@ class Inbox:
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-
-class Outbox:
+class Outbox(AsyncResource):
     """A write stream that nobody waits for: a server that does not read must not hold up a caller who leaves.
 
     The SDK sends its word of a cancelled call shielded. `delivered` has to run beside it.
@@ -115,14 +107,6 @@ class Outbox:
                     await deliver(item)
             except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
                 self._hooks.ended("")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 Streams = tuple[Inbox, Outbox]

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from orchestrator.fleet.launcher.plan import plans_of
 from orchestrator.fleet.launcher.server import Change
 from orchestrator.testing import FakeVLLM
 from tests.fleet.launcher.test_launch_plan import configured
+from tests.live import free_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -50,14 +50,6 @@ class Told:
             if found[-1] is not None:
                 return found[-1]
             await self._news.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def family(pid: int) -> list[psutil.Process]:

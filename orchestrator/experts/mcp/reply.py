@@ -1,0 +1,96 @@
+"""A JSON reply of another expert to a request of ours: asked for, checked, and mended at most once. Knows no tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from orchestrator.errors import ExpertError
+from orchestrator.experts.site import Site
+from orchestrator.types import ChatRequest, Chunk, Usage
+
+__all__ = ["Wanted", "checked_reply"]
+
+T = TypeVar("T")
+
+_MEND = "This reply cannot be used. {problem}\nReply with the corrected JSON object and with nothing else."
+
+_TRIES = 2
+_MAX_TOKENS = 512  # of a reply
+_QUOTED_CHARS = 2000  # of a reply that is shown to its author again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked for.
+
+    instructions: to whoever replies. briefing: JSON, which is data. name, schema: of the reply.
+    """
+
+    instructions: str
+    briefing: str
+    name: str
+    schema: Mapping[str, Any]
+
+
+async def checked_reply(
+    wanted: Wanted,
+    read: Callable[[str, bool], T],
+    *,
+    site: Site,
+    extractor: str,
+    request: ChatRequest,
+    expert: str,
+) -> tuple[T, Usage]:
+    """What `read` makes of the first reply that it takes, and the tokens of all of them.
+
+    read: is given a reply and whether it is the last one; its ValueError is shown to who replied. extractor: who
+    replies. request: whose deadline holds. expert: who asks.
+
+    Raises:
+        ValueError: no reply could be used; of the last one.
+        ExpertError: the extractor did not answer.
+
+    """
+    messages: list[Mapping[str, str]] = [
+        {"role": "system", "content": wanted.instructions},
+        {"role": "user", "content": wanted.briefing},
+    ]
+    usage = Usage()
+    left = _TRIES
+    while True:
+        left -= 1
+        try:
+            draft = await site.ask(extractor, _asked(wanted, messages, request, extractor), _nowhere)
+        except ExpertError as error:
+            raise error.passed_on(expert) from error
+        usage += draft.usage
+        try:
+            return read(draft.text, not left), usage
+        except ValueError as error:
+            if not left:
+                raise
+            problem = str(error)
+        messages = [
+            *messages,
+            {"role": "assistant", "content": draft.text[:_QUOTED_CHARS]},
+            {"role": "user", "content": _MEND.format(problem=problem)},
+        ]
+
+
+def _asked(wanted: Wanted, messages: list[Mapping[str, str]], request: ChatRequest, model: str) -> ChatRequest:
+    """A request of our own: what the client set is meant for its answer, only its deadline holds here too."""
+    schema = {"type": "json_schema", "json_schema": {"name": wanted.name, "schema": wanted.schema}}
+    body = {
+        "model": model,
+        "messages": messages,
+        "temperature": 0,
+        "max_tokens": _MAX_TOKENS,
+        "response_format": schema,
+    }
+    return replace(request, body=body)
+
+
+async def _nowhere(_: Chunk) -> None:
+    """Such a reply is not streamed."""
