@@ -8,6 +8,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
+from orchestrator.testing import FakeVLLM, Status
 from tests.cli.test_verbs import Done, orchestrator
 
 pytestmark = pytest.mark.anyio
@@ -56,3 +57,13 @@ async def test_a_person_gets_passages_and_unknown_retrievers_are_named(folder: P
     assert "'moss' is no retriever (known: plants, stones)" in wrong.stderr
     alone = await ran(folder, "ferns", "--auto")
     assert (alone.returncode, "--auto needs --url" in alone.stderr) == (2, True)
+
+
+async def test_a_service_that_is_none_of_ours_is_told(folder: Path) -> None:
+    """Its error has another shape; nobody sees a stack trace."""
+    async with FakeVLLM() as other:
+        other.fault_at["/v1/search"] = Status(code=404, body=b'{"detail": "not here"}')
+        done = await ran(folder, "ferns", "--url", other.url)
+    assert done.returncode == 1
+    assert f"{other.url}/v1/search: status 404; is this our service?" in done.stderr
+    assert "Traceback" not in done.stderr
