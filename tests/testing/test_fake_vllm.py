@@ -1,9 +1,12 @@
 """The faked server, as a client of its own sees it."""
 
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -74,3 +77,19 @@ async def test_importing_the_doubles_loads_no_test_framework_model_or_mcp() -> N
     with anyio.fail_after(60):
         done = await anyio.run_process([sys.executable, "-c", code], stderr=subprocess.STDOUT)
     assert done.stdout.strip() == b"[]"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_connects_just_before_a_kill_is_hung_up_on(turns: int) -> None:
+    """However far the server was with taking the connection: a killed process leaves nobody waiting."""
+    async with FakeVLLM() as server:
+        clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        await server.kill()
+        with anyio.fail_after(5):
+            for client in clients:
+                client.setblocking(False)
+                with client, suppress(ConnectionResetError):
+                    await anyio.wait_readable(client)
+                    assert client.recv(1) == b""

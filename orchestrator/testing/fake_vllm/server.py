@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from itertools import count
 from types import TracebackType
 from typing import Self
 
 import anyio
+import anyio.lowlevel
 from aiohttp import web
 
 from orchestrator.testing.fake_vllm.control import Control
@@ -18,6 +21,10 @@ from orchestrator.testing.fake_vllm.spoiling import before, refusal, reset
 from orchestrator.testing.fake_vllm.state import Recorded, ServerState
 
 __all__ = ["FakeVLLM", "Recorded"]
+
+_BACKLOG = 256
+_TURNS = 4
+"""Of the event loop, in which a connection that was accepted reaches its server; it takes three."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,6 +55,7 @@ class FakeVLLM(ServerState):
     """
 
     _runner: web.AppRunner | None = None
+    _listener: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -72,23 +80,37 @@ class FakeVLLM(ServerState):
             self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.05
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port).start()
-        self.port = self._runner.addresses[0][1]
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._listener = socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
+        await web.SockSite(self._runner, self._listener, backlog=_BACKLOG).start()
+        self.port = self._listener.getsockname()[1]
 
     async def refuse(self) -> None:
         """Close the port and every connection, as a server that died."""
         if self._runner is not None:
+            await self._accept_no_more()
             await self._runner.cleanup()
-            self._runner = None
+            self._runner = self._listener = None
 
     async def kill(self) -> None:
         """Die as a killed process does: connections are reset, what it knew is lost. `listen` starts it anew."""
+        await self._accept_no_more()
         if self._runner is not None and self._runner.server is not None:
             for connection in self._runner.server.connections:
                 reset(connection.transport)
         await self.refuse()
         await self.moves.stop()
         self.reborn()
+
+    async def _accept_no_more(self) -> None:
+        """Leave new connections to the kernel, which resets them with the port; those just taken become known first.
+
+        asyncio forgets a connection that it has taken when its server is closed meanwhile: its client would hang.
+        """
+        if self._listener is not None and self._listener.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            for _ in range(_TURNS):
+                await anyio.lowlevel.checkpoint()
 
     def _application(self) -> web.Application:
         app = web.Application(middlewares=[self._bordered], client_max_size=64 * 1024 * 1024)
