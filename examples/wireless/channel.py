@@ -203,9 +203,7 @@ def _profile(random: np.random.Generator, labels: Labels, *, carrier_ghz: float,
     """
     sight = labels.line_of_sight
     log_carrier = math.log10(carrier_ghz)
-    median, deviation = (
-        (-6.955 - 0.0963 * log_carrier, 0.66) if sight == "los" else (-6.28 - 0.204 * log_carrier, 0.39)
-    )
+    median, deviation = (-6.955 - 0.0963 * log_carrier, 0.66) if sight == "los" else (-6.28 - 0.204 * log_carrier, 0.39)
     decay_s = 10 ** random.normal(median, deviation)
     powers = np.exp(-np.arange(TAPS) * TAP_S / decay_s) * 10 ** (random.normal(0, _SHADOWING_DB, TAPS) / 10)
     scattered = powers * random.gamma(ANTENNAS, 1 / ANTENNAS, TAPS)

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import sklearn
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -139,13 +140,13 @@ def _accuracy(right: npt.NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def _table(cards: list[dict[str, Any]]) -> Table:
-    table = Table(title="accuracy on held-out channels, with 95 % intervals")
+    table = Table(title="accuracy on held-out channels, with 95 % intervals", box=SIMPLE, pad_edge=False)
     for heading in ("", *(row["task"] for row in cards)):
         table.add_column(heading, justify="right" if heading else "left")
     table.add_row("accuracy", *(_text(row["accuracy"]) for row in cards))
-    table.add_row("majority class", *(f"{row['majority']['accuracy']:.3f}" for row in cards))
+    table.add_row("majority", *(f"{row['majority']['accuracy']:.3f}" for row in cards))
     table.add_row("gain", *(f"{row['gain_over_majority']:+.3f}" for row in cards))
-    table.add_row("mean confidence", *(f"{row['mean_confidence']:.3f}" for row in cards))
+    table.add_row("confidence", *(f"{row['mean_confidence']:.3f}" for row in cards))
     for snr in cards[0]["accuracy_by_snr_db"]:
         table.add_row(f"at {snr} dB", *(_text(row["accuracy_by_snr_db"][snr]) for row in cards))
     return table
