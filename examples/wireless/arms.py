@@ -25,9 +25,15 @@ EXPERTS: dict[Task, str] = {"line_of_sight": "sight", "doppler": "doppler", "fad
 _MAX_TOKENS = 32
 _PATTERNS = {
     "nlos": r"\bnlos\b|\b(?:no|not|non|without)(?: an?| in)?[ -]?line[ -]of[ -]sight",
-    "los": r"\blos\b|\bline[ -]of[ -]sight",
+    "los": r"\blos\b|(?<![-\w])line[ -]of[ -]sight",  # not the id wireless-line-of-sight
     "high-speed": r"\bhigh[ -]speed\b",
+    "static": r"\bstatic\b|\bstationary\b|\bnot moving\b",
+    "vehicular": r"\bvehicular\b|\bvehicle\b",
 }
+"""Labels that have more than one wording; in every arm's answers alike."""
+_CLASSIFIES = "You classify radio channels from statistics. Reply with one of the given words."
+_PASSES_ON = "You pass on the results of tools, in one sentence with the label."
+# Chosen among two prompts and nine, on the questions of seed 99, which no figure is reported of.
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,10 @@ class Asked:
 async def ask(client: httpx.AsyncClient, question: Question) -> Asked:
     """Answer one question in all three ways."""
     routed = await route(client, question.text)
-    alone = await _said(client, _prompt(question, f"Measured statistics: {summary(question.capture)}"))
+    alone = await _said(client, _CLASSIFIES, _chosen_from(question))
     with_tools = alone
     if routed.found is not None:
-        shown = {key: routed.found.get(key) for key in ("task", "label", "confidence", "expert_id", "answer")}
-        with_tools = await _said(client, _prompt(question, f"Result of the tool: {json.dumps(shown)}"))
+        with_tools = await _said(client, _PASSES_ON, _told(question, routed.found))
     tool = None if routed.found is None else str(routed.found["label"])
     labels = {
         "llm": label_in(alone, question.task),
@@ -97,15 +102,23 @@ def label_in(answer: str, task: Task) -> str | None:
     return min(found)[2] if found else None
 
 
-def _prompt(question: Question, given: str) -> str:
+def _chosen_from(question: Question) -> str:
+    """The prompt without tools: the statistics, and the labels to choose from."""
     options = ", ".join(question.options[:-1]) + f" or {question.options[-1]}"
-    return f"{question.text}\n{given}\nAnswer with one word: {options}."
+    statistics = f"Statistics of {question.capture}: {summary(question.capture)}"
+    return f"{statistics}\nQuestion: {question.text}\nChoose one: {options}.\nAnswer:"
 
 
-async def _said(client: httpx.AsyncClient, prompt: str) -> str:
+def _told(question: Question, found: Mapping[str, Any]) -> str:
+    """The prompt with a tool's typed result."""
+    shown = {key: found.get(key) for key in ("task", "label", "confidence", "expert_id")}
+    return f"{question.text}\n{json.dumps(shown)}\n{found.get('answer', '')}"
+
+
+async def _said(client: httpx.AsyncClient, system: str, prompt: str) -> str:
     body = {
         "model": LLM,
-        "messages": [{"role": "user", "content": prompt}],
+        "messages": [{"role": "system", "content": system}, {"role": "user", "content": prompt}],
         "temperature": 0,
         "max_tokens": _MAX_TOKENS,
     }

@@ -131,7 +131,8 @@ def rician(random: np.random.Generator, scattered: Complex, *, k: float, doppler
     turns = 2 * math.pi * doppler_hz * math.cos(random.uniform(-math.pi, math.pi))
     phases = random.uniform(-math.pi, math.pi, (antennas, 1))
     specular = np.exp(1j * (turns * np.arange(samples) / SAMPLE_RATE_HZ + phases))
-    return math.sqrt(k / (k + 1)) * specular + scattered / math.sqrt(k + 1)
+    gains: Complex = math.sqrt(k / (k + 1)) * specular + scattered / math.sqrt(k + 1)
+    return gains
 
 
 def nakagami(scattered: Complex, *, m: float) -> Complex:
@@ -139,7 +140,8 @@ def nakagami(scattered: Complex, *, m: float) -> Complex:
     power = np.abs(scattered) ** 2
     probability = np.minimum(-np.expm1(-power), 1 - 1e-12)
     envelope = np.sqrt(gammaincinv(m, probability) / m)
-    return envelope * np.exp(1j * np.angle(scattered))
+    gains: Complex = envelope * np.exp(1j * np.angle(scattered))
+    return gains
 
 
 def draw(random: np.random.Generator) -> Sample:

@@ -65,7 +65,7 @@ def _gain(drawn: Resampling, *, after: Any, before: Any) -> dict[str, Any]:
 
 def _majority(asked: Sequence[Asked]) -> dict[str, float]:
     """What one would have right by always saying the label that is most frequent among those asked."""
-    shares = {}
+    shares: dict[str, float] = {}
     for task in TASKS:
         truths = [one.question.truth for one in asked if one.question.task == task]
         if truths:

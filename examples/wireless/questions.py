@@ -158,7 +158,7 @@ def questions(each: int, *, seed: int) -> list[Question]:
 def learnt_lines() -> list[str]:
     """The lines of queries.jsonl: each sentence of LEARNT about one capture, and those about none."""
     random = np.random.default_rng(_SEED)
-    pairs = [
+    pairs: list[tuple[str, str]] = [
         (template.format(id=f"c-{int(random.integers(STORED)):04d}"), task)
         for task, templates in LEARNT.items()
         for template in templates

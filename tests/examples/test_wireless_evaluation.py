@@ -56,6 +56,8 @@ def test_configuration_names_the_tools_that_are_graded() -> None:
         ("A non-line-of-sight path, not los", "line_of_sight", "nlos"),
         ("High speed, not static", "doppler", "high-speed"),
         ("Rician or Rayleigh", "fading", "rician"),
+        ("By wireless-line-of-sight, with confidence", "line_of_sight", None),
+        ("It was not moving.", "doppler", "static"),
         ("It is blossoming in the loss.", "line_of_sight", None),
         ("", "fading", None),
     ],
