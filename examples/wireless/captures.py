@@ -6,6 +6,7 @@ that is read out of a sentence, and no id leads out of the folder.
 
 import re
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _loaded(path: Path, name: str) -> Capture:
         with np.load(path, allow_pickle=False) as arrays:
             gains, profile = arrays["gains"].astype(np.complex128), arrays["profile"].astype(np.float64)
             carrier_hz, snr_db = map(float, arrays["stated"])
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
         raise UnknownCapture(f"{name!r} holds no capture") from error
     if gains.shape != (ANTENNAS, SAMPLES) or profile.shape != (TAPS,):
         raise UnknownCapture(f"{name!r} has shapes {gains.shape} and {profile.shape}")

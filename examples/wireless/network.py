@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -82,5 +83,5 @@ def read(path: Path, *, sha256: str) -> Network:
                 weights=tuple(arrays[f"weight_{place}"] for place in range(layers)),
                 biases=tuple(arrays[f"bias_{place}"] for place in range(layers)),
             )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, EOFError, BadZipFile) as error:
         raise UnusableNetwork(f"{path} holds no network: {error}") from error

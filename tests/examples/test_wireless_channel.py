@@ -104,7 +104,9 @@ def test_a_capture_of_a_file_is_the_one_that_was_saved(tmp_path: Path) -> None:
     saved(capture, tmp_path / "lab-1.npz")
     assert named_features(capture_of("f-lab-1", folder=tmp_path)) == named_features(capture)
     (tmp_path / "bad.npz").write_bytes(b"no archive")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "short.npz").write_bytes((tmp_path / "lab-1.npz").read_bytes()[:5000])
     np.savez(tmp_path / "small.npz", gains=np.ones((2, 2)), profile=np.ones(3), stated=np.ones(2))
-    for name in ("f-bad", "f-small"):
+    for name in ("f-bad", "f-small", "f-empty", "f-short"):
         with pytest.raises(UnknownCapture, match=name):
             capture_of(name, folder=tmp_path)

@@ -1,6 +1,9 @@
 """The example's classifiers, trained small, and their MCP server."""
 
+import hashlib
 import json
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -72,8 +75,10 @@ def test_a_file_that_was_changed_or_pickled_is_not_read(tmp_path: Path) -> None:
         read(tmp_path / "n.npz", sha256="0" * 64)
     with pytest.raises(UnusableNetwork, match="fit"):
         Network(("a", "b"), ("x", "y"), np.zeros(2), np.ones(2), (one,), (two,))
-    with pytest.raises(ValueError, match="pickle"):
-        np.savez(tmp_path / "o.npz", allow_pickle=False, labels=np.array([object()], dtype=object))
+    pickled = tmp_path / "pickled.npz"
+    np.savez(pickled, labels=np.array([object()], dtype=object))
+    with pytest.raises(UnusableNetwork, match="allow_pickle=False"):
+        read(pickled, sha256=hashlib.sha256(pickled.read_bytes()).hexdigest())
 
 
 def test_experts_that_are_not_trained_say_how_to(tmp_path: Path) -> None:
@@ -122,3 +127,31 @@ async def test_the_server_speaks_on_stdin_and_stdout(models: Path) -> None:
             result = await client.call_tool("doppler_class", {"capture": "c-0001"})
             assert result.structured_content is not None
             assert result.structured_content["task"] == "doppler"
+
+
+async def test_the_server_answers_over_http(models: Path) -> None:
+    """The application that `--http` serves, over streamable HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    command = [sys.executable, "-m", "examples.wireless.server", "--models", str(models), "--http", str(port)]
+    async with await anyio.open_process(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        try:
+            with anyio.fail_after(60):
+                while not await _listens(port):
+                    assert process.returncode is None
+                async with Client(f"http://127.0.0.1:{port}/mcp") as client:
+                    result = await client.call_tool("line_of_sight", {"capture": "c-0002"})
+        finally:
+            process.terminate()
+    assert result.structured_content is not None
+    assert result.structured_content["expert_id"] == "wireless-line-of-sight"
+
+
+async def _listens(port: int) -> bool:
+    try:
+        stream = await anyio.connect_tcp("127.0.0.1", port)
+    except OSError:
+        await anyio.sleep(0.05)
+        return False
+    await stream.aclose()
+    return True
