@@ -62,7 +62,7 @@ def saved(capture: Capture, path: Path) -> None:
 
 def _loaded(path: Path, name: str) -> Capture:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             gains, profile = arrays["gains"].astype(np.complex128), arrays["profile"].astype(np.float64)
             carrier_hz, snr_db = map(float, arrays["stated"])
     except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:

@@ -73,7 +73,7 @@ def read(path: Path, *, sha256: str) -> Network:
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise UnusableNetwork(f"{path} is not the file that its card describes: train again")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             layers = sum(name.startswith("weight_") for name in arrays.files)
             return Network(
                 labels=tuple(map(str, arrays["labels"])),
