@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestrator.config.fusion import Rule
 from orchestrator.types import ToolChoice
 
 __all__ = [
@@ -168,6 +169,7 @@ class Chosen(_Value):
 
     verdict: who writes the answer of a fuse plan; None where the drafts' answers vote.
     weights: of these votes by expert, learned; empty where a verdict is written.
+    rule: how drafts become one answer; None where nothing is fused, and where answers vote.
     cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
         where no learned plan was.
     """
@@ -176,6 +178,7 @@ class Chosen(_Value):
     experts: tuple[str, ...]
     verdict: str | None = None
     weights: dict[str, float] = Field(default_factory=dict)
+    rule: Rule | None = None
     skipped: tuple[Skipped, ...] = ()
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str

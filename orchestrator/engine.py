@@ -23,9 +23,8 @@ from orchestrator.retriever_choice import RetrieverChoice, choice_of, learned_ch
 from orchestrator.serving import Watch, load_serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
-from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
-from orchestrator.stages.likelihood import likelihood_of
+from orchestrator.stages.measures import Measures
 from orchestrator.trace import Trace
 from orchestrator.usage.journal import Journal
 from orchestrator.usage.recorder import Recorder
@@ -111,15 +110,12 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
         )
         group.start_soon(categorizer.serve)
         retrievers = choice_of(config, learned, embedders(config.embedder))
-        agreement = Agreement(embedders(config.embedder))
         pipeline = Pipeline(
             categorizer=categorizer,
             chooser=Chooser(config, serving.plans, registry),
             drafting=Drafting(registry),
-            agreement=agreement,
-            likelihood=likelihood_of(config, registry, agreement),
+            measures=Measures(registry, embedders(config.embedder)),
             retrievers=retrievers,
-            fusion=config.fusion,
             budget=config.budget,
         )
         watch = Watch(config, embedder, serving, use=pipeline.use)

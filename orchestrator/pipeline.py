@@ -11,17 +11,17 @@ from typing import Any
 import anyio
 
 from orchestrator import clock
-from orchestrator.config.settings import Budget, Fusion
-from orchestrator.decision import Categorized, Chosen, Consensus, DraftSeen, Explanation
+from orchestrator.config.settings import Budget
+from orchestrator.decision import Categorized, Chosen, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
 from orchestrator.query import query_of
 from orchestrator.retriever_choice import RetrieverChoice
 from orchestrator.serving import Serving
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
-from orchestrator.stages.consensus import Agreement, elected
+from orchestrator.stages.consensus import elected
 from orchestrator.stages.draft import Drafting
-from orchestrator.stages.likelihood import Likelihood
+from orchestrator.stages.measures import Measures
 from orchestrator.stages.verdict import relay, synthesize, voted
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft, Emit
@@ -40,19 +40,15 @@ class Pipeline:
         categorizer: Categorizer,
         chooser: Chooser,
         drafting: Drafting,
-        agreement: Agreement,
-        likelihood: Likelihood | None = None,
+        measures: Measures,
         retrievers: RetrieverChoice | None = None,
-        fusion: Fusion,
         budget: Budget,
     ) -> None:
         self._categorizer = categorizer
         self._chooser = chooser
         self._drafting = drafting
-        self._agreement = agreement
-        self._likelihood = likelihood
+        self._measures = measures
         self._retrievers = retrievers
-        self._fusion = fusion
         self.budget = budget
 
     def request(
@@ -137,11 +133,11 @@ class Pipeline:
         self, drafts: Sequence[Draft], chosen: Chosen, request: ChatRequest, emit: Emit, trace: Trace
     ) -> Draft:
         trace.drafts = [_seen(draft) for draft in drafts]
-        if chosen.weights:
+        if chosen.rule is None:
             trace.consensus = elected(drafts, chosen.weights)
             best_first = list(trace.consensus.kept)
         else:
-            trace.consensus = await self._measured(drafts, request, trace)
+            trace.consensus = await self._measures.consensus(drafts, request, trace, rule=chosen.rule)
             best_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
         by_expert = {draft.expert: draft for draft in drafts}
         if not best_first:
@@ -150,12 +146,6 @@ class Pipeline:
         if chosen.weights:
             return await voted(kept, request, emit, trace=trace)
         return await synthesize(kept, request, emit, drafting=self._drafting, trace=trace)
-
-    async def _measured(self, drafts: Sequence[Draft], request: ChatRequest, trace: Trace) -> Consensus:
-        """The consensus by the configured measure."""
-        if self._likelihood is None:
-            return await self._agreement.consensus(drafts, keep=self._fusion.keep)
-        return await self._likelihood.consensus(drafts, request, trace, keep=self._fusion.keep)
 
 
 def _seen(draft: Draft) -> DraftSeen:

@@ -18,9 +18,8 @@ from orchestrator.pipeline import Pipeline
 from orchestrator.plans import Plans
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
-from orchestrator.stages.consensus import Agreement
 from orchestrator.stages.draft import Drafting
-from orchestrator.stages.likelihood import likelihood_of
+from orchestrator.stages.measures import Measures
 from orchestrator.testing import WordEmbedder
 from orchestrator.types import Chunk
 from routers.calibration import Calibration
@@ -114,14 +113,11 @@ async def flowing(
     categorizer = Categorizer(router, deadline_s=deadline_s, remembered=config.routing.cache, consultant=consultant)
     async with recording(config) as usage, registry.background.open(), anyio.create_task_group() as group:
         group.start_soon(categorizer.serve)
-        agreement = Agreement(Words())
         pipeline = Pipeline(
             categorizer=categorizer,
             chooser=Chooser(config, Plans(config, learned), registry),
             drafting=Drafting(registry),
-            agreement=agreement,
-            likelihood=likelihood_of(config, registry, agreement),
-            fusion=config.fusion,
+            measures=Measures(registry, Words()),
             budget=config.budget,
         )
         try:

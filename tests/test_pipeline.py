@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
+from orchestrator.config.fusion import Rule
 from orchestrator.engine import Engine
 from orchestrator.errors import (
     DeadlineExceeded,
@@ -197,7 +198,7 @@ async def test_an_expert_over_the_budget_is_skipped() -> None:
     assert under.decision().choose.skipped == ()  # type: ignore[union-attr]
 
 
-FUSE = {"math": {"experts": ["a", "b", "c"], "plan": "fuse"}, "general": ["a"]}
+FUSE: dict[str, Any] = {"math": {"experts": ["a", "b", "c"], "plan": "fuse"}, "general": ["a"]}
 
 
 async def test_a_fuse_plan_shows_the_verdict_only_what_the_consensus_kept() -> None:
@@ -216,6 +217,20 @@ async def test_a_fuse_plan_shows_the_verdict_only_what_the_consensus_kept() -> N
     seen = str(a.requests[-1].body["messages"])
     assert "the sky is blue today" in seen
     assert "rotten potatoes" not in seen
+
+
+async def test_a_category_fuses_by_its_own_rule() -> None:
+    """Keys of its own go before those for all; the decision says by which rule the drafts became one answer."""
+    a, b = ScriptedExpert("a", "the sky is blue today", "final: blue"), ScriptedExpert("b", "the sky is blue")
+    c = ScriptedExpert("c", "potatoes", "verdict of c")
+    categories = {"math": FUSE["math"] | {"fusion": {"keep": 3, "verdict": "c"}}, "general": ["a"]}
+    async with flowing(a, b, c, categories=categories, fusion={"verdict": "a", "keep": 1}) as engine:
+        draft, trace = await answer(engine, "math which colour")
+    decision = trace.decision()
+    assert decision.choose is not None
+    assert decision.consensus is not None
+    assert (decision.choose.rule, len(decision.consensus.kept)) == (Rule(keep=3), 3)
+    assert (draft.text, decision.expert) == ("verdict of c", "c")
 
 
 async def test_drafts_run_side_by_side() -> None:

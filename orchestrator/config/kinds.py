@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from orchestrator.config.settings import ExpertSettings, PositiveInt, Seconds, Settings, Share, Use
+from orchestrator.config.settings import ExpertSettings
+from orchestrator.config.values import PositiveInt, Seconds, Settings, Share, Use
 
 __all__ = [
     "Chunk",

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from orchestrator.config.catalogue import expert_kinds
-from orchestrator.config.settings import Config, ExpertSettings, Settings
+from orchestrator.config.settings import Config, ExpertSettings
+from orchestrator.config.values import Settings
 
 __all__ = ["key_table"]
 

@@ -24,9 +24,17 @@ def name_problems(root: Block) -> Iterator[Problem]:
     yield from _unknown(single_name(root, "general"), "category", categories)
     for category in categories:
         yield from _list_problems(names(root, "categories", category, "experts"), experts)
-    yield from _unknown(single_name(root, "fusion", "verdict"), "expert", experts)
-    yield from _list_problems(names(root, "fusion", "experts"), experts)
+    for block in _fusion_blocks(root):
+        yield from _unknown(single_name(root, *block, "verdict"), "expert", experts)
+        yield from _list_problems(names(root, *block, "experts"), experts)
     yield from _launch_problems(root, experts)
+
+
+def _fusion_blocks(root: Block) -> Iterator[tuple[str, ...]]:
+    """Where fusion is set: for all categories, and for those that differ."""
+    yield ("fusion",)
+    for category in entries(root, "categories"):
+        yield ("categories", category, "fusion")
 
 
 def _unknown(named: Named, what: str, known: Collection[str]) -> Iterator[Problem]:
@@ -107,15 +115,16 @@ def classifier_problems(root: Block, routing: Routing, experts: Mapping[str, Exp
 
 
 def _verdict_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
-    for path, scalar in single_name(root, "fusion", "verdict"):
-        settings = experts.get(scalar.text)
-        if settings is not None and (grounds := settings.unfit("chat")) is not None:
-            yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot write a verdict")
+    for block in _fusion_blocks(root):
+        for path, scalar in single_name(root, *block, "verdict"):
+            settings = experts.get(scalar.text)
+            if settings is not None and (grounds := settings.unfit("chat")) is not None:
+                yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot write a verdict")
 
 
 def _answer_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
     """Experts that queries would be sent to and that answer none."""
-    for block in (("fusion",), *(("categories", category) for category in entries(root, "categories"))):
+    for block in (*_fusion_blocks(root), *(("categories", category) for category in entries(root, "categories"))):
         for path, scalar in names(root, *block, "experts"):
             settings = experts.get(scalar.text)
             if settings is not None and (grounds := settings.unfit("answer")) is not None:

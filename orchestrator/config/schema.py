@@ -14,7 +14,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from orchestrator.config.catalogue import expert_kinds
-from orchestrator.config.settings import Config, Identifier
+from orchestrator.config.settings import Config
+from orchestrator.config.values import Identifier
 
 __all__ = ["json_schema"]
 

@@ -10,49 +10,38 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     SecretStr,
     SerializeAsAny,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from orchestrator.config.fusion import Fusion
+from orchestrator.config.values import (
+    Identifier,
+    Parameters,
+    PositiveInt,
+    Seconds,
+    Settings,
+    Share,
+    Use,
+)
+
 __all__ = [
-    "IDENTIFIER",
     "Budget",
     "CategorySettings",
     "Config",
     "Cost",
     "ExpertSettings",
-    "Fusion",
-    "Identifier",
     "Launch",
     "Residency",
     "Routing",
     "Serve",
-    "Settings",
     "Usage",
-    "Use",
 ]
-
-IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=64)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Seconds = Annotated[float, Field(gt=0)]
-Parameters = dict[str, JsonValue]
-PositiveInt = Annotated[int, Field(ge=1)]
-Use = Literal["chat", "answer"]
-"""What others want of an expert: text for a prompt of theirs, or answers to queries."""
-
-
-class Settings(BaseModel):
-    """Base of every block: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class Cost(Settings):
@@ -159,6 +148,7 @@ class CategorySettings(Settings):
         "listed here, unless the learned mapping has graded fuse plans",
     )
     override: bool = Field(default=False, description="as listed here, whatever was learned")
+    fusion: Fusion | None = Field(default=None, description="keys of `fusion` that are different for this category")
 
 
 class Routing(Settings):
@@ -221,26 +211,6 @@ class Budget(Settings):
     )
     deadline_s: Seconds = Field(
         default=60, description="seconds until the whole answer, retries and fallbacks included"
-    )
-
-
-class Fusion(Settings):
-    """How drafts become one answer when a plan is `fuse` or a client asks for the model `fuse`."""
-
-    verdict: str | None = Field(
-        default=None, description="the expert that writes the verdict; default: the category's first"
-    )
-    experts: tuple[str, ...] = Field(
-        default=(), description="experts that draft beside the category's own, in this order, up to max_drafts"
-    )
-    max_drafts: int = Field(default=5, ge=2, le=16, description="most drafts of one query")
-    keep: PositiveInt | None = Field(
-        default=None, description="drafts in the consensus; default: three fifths, rounded up"
-    )
-    consensus: Literal["embedding", "likelihood"] = Field(
-        default="embedding",
-        description="how agreement between drafts is measured: embedding (cosine of the texts), or likelihood (how "
-        "likely those of the drafting experts that can score find each other's answers)",
     )
 
 
@@ -380,6 +350,11 @@ class Config(Settings):
             if inherited:
                 self.experts[name] = settings.model_copy(update=inherited)
         return self
+
+    def fusion_of(self, category: str) -> Fusion:
+        """How the drafts of a category become one answer: as for all of them but for the keys that it sets itself."""
+        own = self.categories[category].fusion
+        return self.fusion if own is None else self.fusion.model_copy(update=own.set_keys())
 
     def path(self, relative: Path) -> Path:
         """A path of the file, relative ones taken from the file's folder."""

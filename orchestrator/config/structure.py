@@ -16,8 +16,9 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from orchestrator.config.problems import Mark, Path, Problem, choices, shown
-from orchestrator.config.settings import Config, ExpertSettings, Identifier, Settings
+from orchestrator.config.settings import Config, ExpertSettings
 from orchestrator.config.tree import Block, Items, Node, Scalar, described, entries, find, locate, scalars_in
+from orchestrator.config.values import Identifier, Settings
 from orchestrator.config.wording import FOREIGN, known_keys, worded
 
 __all__ = ["Outline", "Reader"]

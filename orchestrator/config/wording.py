@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from orchestrator.config.problems import Path, nearest
-from orchestrator.config.settings import IDENTIFIER
 from orchestrator.config.tree import Node, described, scalars_in, written
+from orchestrator.config.values import IDENTIFIER
 
 __all__ = ["FOREIGN", "known_keys", "worded"]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.config import Config
+from orchestrator.config.fusion import Rule
 from orchestrator.decision import Categorized, Chosen, Skipped
 from orchestrator.errors import UnknownModel
 from orchestrator.fleet.registry import Registry
@@ -64,9 +65,11 @@ class Chooser:
         planned = plans.planned(category, cost_quality=request.cost_quality)
         if planned.instead:  # a learned fuse plan: as it was learned, or not at all
             writer = None if planned.plan.weights else planned.plan.verdict or self._verdict(category, plans)
-            obstacle = self._obstacle(planned.plan, request, writer=writer)
+            fusion = self._config.fusion_of(category)
+            obstacle = self._obstacle(planned.plan, request, most=fusion.max_drafts, writer=writer)
             if not obstacle:
-                return _learned(category, planned, request, writer=writer, watch=watch)
+                rule = None if planned.plan.weights else fusion.rule
+                return _learned(category, planned, request, writer=writer, rule=rule, watch=watch)
             planned = replace(planned, plan=Plan(kind="single", experts=planned.instead), gain="", why=obstacle)
         if fuse or planned.plan.kind == "fuse":
             verdict = self._verdict(category, plans)
@@ -107,9 +110,9 @@ class Chooser:
         skipped = tuple(Skipped(expert=expert, reason=_too_late(waits[expert], left_s)) for expert in late)
         return (*order, *late), skipped, "".join(notes)
 
-    def _obstacle(self, plan: Plan, request: ChatRequest, *, writer: str | None) -> str:
+    def _obstacle(self, plan: Plan, request: ChatRequest, *, most: int, writer: str | None) -> str:
         """Why a learned fuse plan cannot be served whole now, as the rest of a sentence; empty where it can."""
-        most, drafts = self._config.fusion.max_drafts, len(plan.experts)
+        drafts = len(plan.experts)
         if drafts > most:
             return f"it takes {drafts} drafts, fusion.max_drafts is {most}"
         if plan.weights and request.body.get("tools"):
@@ -143,10 +146,11 @@ class Chooser:
     ) -> Chosen:
         reason = "asked for by the client" if forced else f"plan of category {category!r}"
         grounds = _grounds(category, planned, request)
-        wanted = list(dict.fromkeys([*planned.plan.experts, *self._config.fusion.experts]))
+        fusion = self._config.fusion_of(category)
+        wanted = list(dict.fromkeys([*planned.plan.experts, *fusion.experts]))
         usable, skipped = self._usable(wanted, request)
         up = [expert for expert in usable if self._registry.condition(expert).state != "down"]
-        drafting = tuple(up[: self._config.fusion.max_drafts])
+        drafting = tuple(up[: fusion.max_drafts])
         if len(drafting) < 2 or verdict is None:  # noqa: PLR2004 - agreement needs two
             lacking = "no expert can write a verdict" if verdict is None else "fewer than two experts can draft"
             return Chosen(
@@ -161,6 +165,7 @@ class Chooser:
             plan="fuse",
             experts=drafting,
             verdict=verdict,
+            rule=fusion.rule,
             skipped=skipped,
             cost_quality=planned.cost_quality,
             reason=f"{grounds}; fusion: {reason}",
@@ -169,8 +174,8 @@ class Chooser:
 
     def _verdict(self, category: str, plans: Plans) -> str | None:
         """The configured verdict expert, else the first that can write among the category's and the general ones."""
-        if self._config.fusion.verdict is not None:
-            return self._config.fusion.verdict
+        if (configured := self._config.fusion_of(category).verdict) is not None:
+            return configured
         planned = [plans.planned(name).plan for name in (category, self._config.general)]
         candidates = [expert for plan in planned for expert in plan.experts]
         return next((expert for expert in candidates if self._registry.settings(expert).unfit("chat") is None), None)
@@ -219,7 +224,9 @@ def _too_late(wait_s: float, left_s: float) -> str:
     return f"last resort, waking it takes about {wait_s:.1f} s, the request has {left_s:.1f} s left"
 
 
-def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: str | None, watch: Stopwatch) -> Chosen:
+def _learned(
+    category: str, planned: Planned, request: ChatRequest, *, writer: str | None, rule: Rule | None, watch: Stopwatch
+) -> Chosen:
     """A fuse plan as it was learned."""
     plan = planned.plan
     return Chosen(
@@ -227,6 +234,7 @@ def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: s
         experts=plan.experts,
         verdict=writer,
         weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
+        rule=rule,
         cost_quality=planned.cost_quality,
         reason=_grounds(category, planned, request),
         took_ms=watch.ms,

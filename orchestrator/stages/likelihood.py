@@ -17,15 +17,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.config import Config
 from orchestrator.decision import Consensus
-from orchestrator.fleet.registry import Registry
 from orchestrator.stages.consensus import Agreement, is_unanimous, nearest, number_kept, with_text
 from orchestrator.stages.score import Judging, Row
 from orchestrator.trace import Stopwatch, Trace
 from orchestrator.types import ChatRequest, Draft
 
-__all__ = ["Likelihood", "likelihood_of", "peer_scores"]
+__all__ = ["Likelihood", "peer_scores"]
 
 FEWEST_JUDGES = 2
 """With one judge, its own draft would have nobody to judge it."""
@@ -43,11 +41,6 @@ def peer_scores(nll: Matrix) -> list[float]:
     peers = judges.sum() - judges  # of each draft: the judges but itself
     scores: list[float] = ((len(nll) - 1) * distance.sum(axis=0) / peers).tolist()
     return scores
-
-
-def likelihood_of(config: Config, registry: Registry, agreement: Agreement) -> Likelihood | None:
-    """The measure of a configuration that asks for it, over those of `agreement` where nobody can score."""
-    return Likelihood(Judging(registry), agreement) if config.fusion.consensus == "likelihood" else None
 
 
 class Likelihood:

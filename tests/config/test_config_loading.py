@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.config import Config, load
+from orchestrator.config.fusion import Fusion
 from orchestrator.config.kinds import (
     LocalSettings,
     McpServerSettings,
@@ -15,7 +16,7 @@ from orchestrator.config.kinds import (
     RetrieverSettings,
     VllmSettings,
 )
-from orchestrator.config.settings import Budget, CategorySettings, Cost, Fusion, Launch, Routing, Serve
+from orchestrator.config.settings import Budget, CategorySettings, Cost, Launch, Routing, Serve
 from orchestrator.errors import ConfigError
 from tests.config.samples import COMPLETE, COMPLETE_ENVIRONMENT, MINIMAL, changed, loaded
 
@@ -88,6 +89,14 @@ def test_complete_example_notes_what_has_no_effect_yet() -> None:
     assert loaded(COMPLETE, COMPLETE_ENVIRONMENT).notes == (
         "experts.yaml:31:42: serve.store: decisions are kept in memory in this version",
     )
+
+
+def test_a_category_sets_keys_of_fusion_for_itself() -> None:
+    """Specified: what it does not set is as for all, also where that is no default."""
+    text = changed("examples: [fix this],", "examples: [fix this], fusion: {consensus: likelihood, max_drafts: 5},")
+    config = loaded(text + "fusion: {keep: 2, max_drafts: 3}\n").config
+    assert config.fusion_of("code") == Fusion(keep=2, max_drafts=5, consensus="likelihood")
+    assert config.fusion_of("general") == Fusion(keep=2, max_drafts=3)
 
 
 @pytest.mark.parametrize(

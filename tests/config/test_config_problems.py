@@ -190,8 +190,8 @@ BROKEN = [
         changed("examples: [fix this]", "examples: [fix this], plans: fuse"),
         [
             (
-                "3:58: categories.code.plans: unknown key (known: description, examples, experts, override, "
-                "plan; did you mean 'plan'?)"
+                "3:58: categories.code.plans: unknown key (known: description, examples, experts, fusion, "
+                "override, plan; did you mean 'plan'?)"
             )
         ],
         id="unknown key of a category",
@@ -431,6 +431,14 @@ fusion: {max_drafts: 1}
             "8:51: fusion.experts[2]: expert 'coder' is listed twice (first at line 8)",
         ],
         id="unknown experts for fusion",
+    ),
+    pytest.param(
+        changed("examples: [fix this],", "examples: [fix this], fusion: {verdict: judge, experts: [coder, coder]},"),
+        [
+            "3:76: categories.code.fusion.verdict: unknown expert 'judge' (known: coder)",
+            "3:100: categories.code.fusion.experts[1]: expert 'coder' is listed twice (first at line 3)",
+        ],
+        id="unknown experts for the fusion of one category",
     ),
     pytest.param(
         MINIMAL + "  here: {kind: local, model: x}\nlaunch:\n  codr: {}\n  here: {}\n",

@@ -14,7 +14,8 @@ ORACLE = '''
 from pathlib import Path
 from typing import ClassVar, Literal
 from pydantic import Field, field_validator
-from orchestrator.config.settings import ExpertSettings, Settings
+from orchestrator.config.settings import ExpertSettings
+from orchestrator.config.values import Settings
 
 class Panel(Settings):
     seats: int = Field(description="how many")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from orchestrator.config.settings import IDENTIFIER
+from orchestrator.config.values import IDENTIFIER
 from orchestrator.testing import WordEmbedder
 from routers.usage.proposals import GatedQuery, propose
 

@@ -41,11 +41,11 @@ def follows_of(config: Config) -> dict[str, frozenset[str]]:
     for expert, settings in config.experts.items():
         if isinstance(settings, RetrieverSettings) and settings.reader is not None:
             found.setdefault(settings.reader, set()).add(expert)
-    if config.fusion.verdict is not None:
-        drafting = {
-            expert for category in config.categories.values() if category.plan == "fuse" for expert in category.experts
-        }
-        found.setdefault(config.fusion.verdict, set()).update(drafting, config.fusion.experts)
+    for name, category in config.categories.items():
+        fusion = config.fusion_of(name)
+        if fusion.verdict is not None:
+            drafting = category.experts if category.plan == "fuse" else ()
+            found.setdefault(fusion.verdict, set()).update(drafting, fusion.experts)
     direct = {expert for category in config.categories.values() for expert in category.experts}
     return {expert: frozenset(before - {expert}) for expert, before in found.items() if expert not in direct}
 
