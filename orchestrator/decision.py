@@ -170,6 +170,7 @@ class Chosen(_Value):
     verdict: who writes the answer of a fuse plan; None where the drafts' answers vote.
     weights: of these votes by expert, learned; empty where a verdict is written.
     rule: how drafts become one answer; None where nothing is fused, and where answers vote.
+    reliability: by expert the score that was learned in the category, where the rule weighs by it.
     cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
         where no learned plan was.
     """
@@ -179,6 +180,7 @@ class Chosen(_Value):
     verdict: str | None = None
     weights: dict[str, float] = Field(default_factory=dict)
     rule: Rule | None = None
+    reliability: dict[str, float] = Field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str
@@ -194,30 +196,40 @@ class DraftSeen(_Value):
 
 
 class Consensus(_Value):
-    """Stage 4. `agreement[i][j]` is how much drafts i and j agree (1 is the same), both in the order of `experts`.
+    """Stage 4. `agreement[i][j]` is how much draft j agrees with i (1 is the same), in the order of `experts`.
 
-    scores: summed disagreement with the others, lower is nearer to the consensus (PAPERS: Speculative Verdict with
-        an agreement matrix). unanimous: all drafts gave the same answer, so no verdict was needed.
-    measure: embedding (cosine of the texts), answer (whether the short answers are the same), or likelihood (how
-        likely the experts find each other's answers: there is no agreement of pairs then, but `nll`).
-    reason: why it is another measure than the configured one, or who could not judge; empty where nothing is to say.
+    measure: what it was measured by. reason: why that is another measure than the configured one, or who could not
+        judge; empty where nothing is to say.
+    answers: what was read out of each draft by expert, where answers were compared; null for one without an answer,
+        and empty where content is not kept.
     nll: mean negative log-likelihood per token (natural) of each draft, in the order of `experts`, under each expert
         that was asked to score; null where that failed. judges: those of them whose scores counted, which have no gap.
+    weights: what each expert's judgement weighed, where not all weigh the same.
+    scores: summed distance from the others, lower is nearer to the consensus (PAPERS: Speculative Verdict).
+    strength: how far the others agree with the nearest draft, 0 to 1; 0 for a draft alone.
     support: where the answers voted, the summed weights behind each expert's; those who gave none are not in it.
+    unanimous: all drafts gave the same answer, so no verdict was needed.
     """
 
     measure: str
     experts: tuple[str, ...]
     reason: str = ""
     agreement: tuple[tuple[float, ...], ...] = ()
+    answers: dict[str, str | None] = Field(default_factory=dict)
     nll: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     judges: tuple[str, ...] = ()
+    weights: dict[str, float] = Field(default_factory=dict)
     scores: dict[str, float]
+    strength: float = 0.0
     support: dict[str, float] = Field(default_factory=dict)
     kept: tuple[str, ...]
     dissent: tuple[str, ...]
     unanimous: bool
     took_ms: float
+
+    def without_content(self) -> Consensus:
+        """The same without what the answers were; who had none can still be seen."""
+        return self.model_copy(update={"answers": {e: a if a is None else "" for e, a in self.answers.items()}})
 
 
 class Verdict(_Value):
@@ -258,6 +270,7 @@ class Decision(_Value):
     overhead_ms: float = Field(description="total time less the time in which some expert was at work")
 
     def without_content(self) -> Decision:
-        """The same decision without the query, what is told of its words, and the texts of the drafts."""
+        """The same decision without the query, what is told of its words, and the texts of drafts and answers."""
         drafts = tuple(draft.model_copy(update={"text": None}) for draft in self.drafts)
-        return self.model_copy(update={"query": None, "explanation": None, "drafts": drafts})
+        consensus = self.consensus and self.consensus.without_content()
+        return self.model_copy(update={"query": None, "explanation": None, "drafts": drafts, "consensus": consensus})

@@ -21,10 +21,10 @@ from orchestrator.fleet.surroundings import cache_folder, embedders_of, experts_
 from orchestrator.pipeline import Pipeline
 from orchestrator.retriever_choice import RetrieverChoice, choice_of, learned_choice
 from orchestrator.serving import Watch, load_serving
+from orchestrator.stages.agreement.measures import Measures
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.draft import Drafting
-from orchestrator.stages.measures import Measures
 from orchestrator.trace import Trace
 from orchestrator.usage.journal import Journal
 from orchestrator.usage.recorder import Recorder

@@ -17,11 +17,11 @@ from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, Or
 from orchestrator.query import query_of
 from orchestrator.retriever_choice import RetrieverChoice
 from orchestrator.serving import Serving
+from orchestrator.stages.agreement.measures import Measures
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.consensus import elected
 from orchestrator.stages.draft import Drafting
-from orchestrator.stages.measures import Measures
 from orchestrator.stages.verdict import relay, synthesize, voted
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft, Emit
@@ -137,7 +137,9 @@ class Pipeline:
             trace.consensus = elected(drafts, chosen.weights)
             best_first = list(trace.consensus.kept)
         else:
-            trace.consensus = await self._measures.consensus(drafts, request, trace, rule=chosen.rule)
+            trace.consensus = await self._measures.consensus(
+                drafts, request, trace, rule=chosen.rule, reliability=chosen.reliability
+            )
             best_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
         by_expert = {draft.expert: draft for draft in drafts}
         if not best_first:

@@ -122,6 +122,7 @@ class Trace:
         self.query = ""
         self.explanation = None
         self.drafts = [draft.model_copy(update={"text": None}) for draft in self.drafts]
+        self.consensus = self.consensus and self.consensus.without_content()
 
     @property
     def total_ms(self) -> float:

@@ -16,10 +16,10 @@ from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
 from orchestrator.plans import Plans
+from orchestrator.stages.agreement.measures import Measures
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.draft import Drafting
-from orchestrator.stages.measures import Measures
 from orchestrator.testing import WordEmbedder
 from orchestrator.types import Chunk
 from routers.calibration import Calibration

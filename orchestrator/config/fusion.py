@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orchestrator.config.values import PositiveInt, Settings
 
@@ -14,14 +14,42 @@ __all__ = ["Fusion", "Rule"]
 class Rule(Settings):
     """How drafts become one answer. The decision on a request records the one that was used."""
 
+    consensus: Literal["embedding", "answer", "likelihood", "judge", "entailment"] = Field(
+        default="embedding",
+        description="how agreement between drafts is measured: embedding (cosine of the texts), answer (whether the "
+        "answers read out of them are the same), likelihood (how likely those of the drafting experts that can score "
+        "find each other's answers), judge or entailment (what the expert `judge` says of them)",
+    )
+    answer: Literal["auto", "text", "number", "letter", "set", "code"] = Field(
+        default="auto",
+        description="the kind of answer that `consensus: answer` reads out of drafts; see docs/fusion.md",
+    )
+    judge: str | None = Field(
+        default=None,
+        description="the expert that compares drafts for judge and entailment; for likelihood the one whose scores "
+        "alone count, which has to draft too",
+    )
     keep: PositiveInt | None = Field(
         default=None, description="drafts in the consensus; default: three fifths, rounded up"
     )
-    consensus: Literal["embedding", "likelihood"] = Field(
-        default="embedding",
-        description="how agreement between drafts is measured: embedding (cosine of the texts), or likelihood (how "
-        "likely those of the drafting experts that can score find each other's answers)",
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="instead of `keep`: drafts stay with which the others agree so far on average; the nearest always",
     )
+    weigh: Literal["none", "reliability"] = Field(
+        default="none",
+        description="whose agreement counts how much: none (all alike), or reliability (by the score that was learned "
+        "of the expert in the category)",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_keep(self) -> Self:
+        if self.keep is not None and self.threshold is not None:
+            message = "keep and threshold are two ways to say which drafts stay; give one of them"
+            raise ValueError(message)
+        return self
 
 
 class Fusion(Rule):
@@ -40,6 +68,16 @@ class Fusion(Rule):
         """The part that says how, without who."""
         return Rule(**{key: getattr(self, key) for key in Rule.model_fields})
 
-    def set_keys(self) -> dict[str, Any]:
-        """The keys that were given, with their values."""
-        return {key: getattr(self, key) for key in self.model_fields_set}
+    def with_own(self, own: Fusion) -> Fusion:
+        """The block for a category that sets some keys itself."""
+        changed = {key: getattr(own, key) for key in own.model_fields_set}
+        if own.keep is not None or own.threshold is not None:
+            changed |= {"keep": own.keep, "threshold": own.threshold}
+        return self.model_copy(update=changed)
+
+    @property
+    def lacking(self) -> str:
+        """What this block needs and has not, as a sentence; empty where it is whole."""
+        if self.consensus in {"judge", "entailment"} and self.judge is None:
+            return f"consensus: {self.consensus} needs the expert that compares the drafts as `judge`"
+        return ""

@@ -17,6 +17,9 @@ __all__ = ["classifier_problems", "key_path", "name_problems", "reference_proble
 
 Named = list[tuple[Path, Scalar]]
 
+_SPOKEN = {"verdict": "write a verdict", "judge": "compare drafts"}
+"""Keys of `fusion` that name an expert, and what it must be able to do."""
+
 
 def name_problems(root: Block) -> Iterator[Problem]:
     """Categories and experts that are named but not there, or named twice in one list."""
@@ -25,7 +28,8 @@ def name_problems(root: Block) -> Iterator[Problem]:
     for category in categories:
         yield from _list_problems(names(root, "categories", category, "experts"), experts)
     for block in _fusion_blocks(root):
-        yield from _unknown(single_name(root, *block, "verdict"), "expert", experts)
+        for key in _SPOKEN:
+            yield from _unknown(single_name(root, *block, key), "expert", experts)
         yield from _list_problems(names(root, *block, "experts"), experts)
     yield from _launch_problems(root, experts)
 
@@ -116,10 +120,11 @@ def classifier_problems(root: Block, routing: Routing, experts: Mapping[str, Exp
 
 def _verdict_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
     for block in _fusion_blocks(root):
-        for path, scalar in single_name(root, *block, "verdict"):
-            settings = experts.get(scalar.text)
-            if settings is not None and (grounds := settings.unfit("chat")) is not None:
-                yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot write a verdict")
+        for key, task in _SPOKEN.items():
+            for path, scalar in single_name(root, *block, key):
+                settings = experts.get(scalar.text)
+                if settings is not None and (grounds := settings.unfit("chat")) is not None:
+                    yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot {task}")
 
 
 def _answer_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:

@@ -351,10 +351,18 @@ class Config(Settings):
                 self.experts[name] = settings.model_copy(update=inherited)
         return self
 
+    @model_validator(mode="after")
+    def _fusion_is_whole(self) -> Self:
+        for category in self.categories:
+            if lacking := self.fusion_of(category).lacking:
+                message = f"fusion of category {category!r}: {lacking}"
+                raise ValueError(message)
+        return self
+
     def fusion_of(self, category: str) -> Fusion:
         """How the drafts of a category become one answer: as for all of them but for the keys that it sets itself."""
         own = self.categories[category].fusion
-        return self.fusion if own is None else self.fusion.model_copy(update=own.set_keys())
+        return self.fusion if own is None else self.fusion.with_own(own)
 
     def path(self, relative: Path) -> Path:
         """A path of the file, relative ones taken from the file's folder."""

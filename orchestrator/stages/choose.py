@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.config import Config
-from orchestrator.config.fusion import Rule
+from orchestrator.config.fusion import Fusion
 from orchestrator.decision import Categorized, Chosen, Skipped
 from orchestrator.errors import UnknownModel
 from orchestrator.fleet.registry import Registry
@@ -68,12 +68,14 @@ class Chooser:
             fusion = self._config.fusion_of(category)
             obstacle = self._obstacle(planned.plan, request, most=fusion.max_drafts, writer=writer)
             if not obstacle:
-                rule = None if planned.plan.weights else fusion.rule
-                return _learned(category, planned, request, writer=writer, rule=rule, watch=watch)
+                chosen = _learned(category, planned, request, writer=writer, watch=watch)
+                return chosen if planned.plan.weights else self._ruled(chosen, category, fusion, plans)
             planned = replace(planned, plan=Plan(kind="single", experts=planned.instead), gain="", why=obstacle)
         if fuse or planned.plan.kind == "fuse":
             verdict = self._verdict(category, plans)
-            return self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
+            chosen = self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
+            fusion = self._config.fusion_of(category)
+            return chosen if chosen.plan == "single" else self._ruled(chosen, category, fusion, plans)
         usable, skipped = self._usable(reordered(planned.plan.experts, retrievers), request)
         experts, late, grounds = self._awake_first(category, usable, request, plans)
         grounds += "; retrievers in the order learned from queries like this one" if retrievers else ""
@@ -165,12 +167,19 @@ class Chooser:
             plan="fuse",
             experts=drafting,
             verdict=verdict,
-            rule=fusion.rule,
             skipped=skipped,
             cost_quality=planned.cost_quality,
             reason=f"{grounds}; fusion: {reason}",
             took_ms=watch.ms,
         )
+
+    def _ruled(self, chosen: Chosen, category: str, fusion: Fusion, plans: Plans) -> Chosen:
+        """A fuse plan with how its drafts become one answer."""
+        known: dict[str, float] = {}
+        if fusion.weigh == "reliability":
+            scores = {expert: plans.score(category, expert) for expert in chosen.experts}
+            known = {expert: score for expert, score in scores.items() if score is not None}
+        return chosen.model_copy(update={"rule": fusion.rule, "reliability": known})
 
     def _verdict(self, category: str, plans: Plans) -> str | None:
         """The configured verdict expert, else the first that can write among the category's and the general ones."""
@@ -224,9 +233,7 @@ def _too_late(wait_s: float, left_s: float) -> str:
     return f"last resort, waking it takes about {wait_s:.1f} s, the request has {left_s:.1f} s left"
 
 
-def _learned(
-    category: str, planned: Planned, request: ChatRequest, *, writer: str | None, rule: Rule | None, watch: Stopwatch
-) -> Chosen:
+def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: str | None, watch: Stopwatch) -> Chosen:
     """A fuse plan as it was learned."""
     plan = planned.plan
     return Chosen(
@@ -234,7 +241,6 @@ def _learned(
         experts=plan.experts,
         verdict=writer,
         weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
-        rule=rule,
         cost_quality=planned.cost_quality,
         reason=_grounds(category, planned, request),
         took_ms=watch.ms,

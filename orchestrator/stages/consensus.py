@@ -1,11 +1,10 @@
-"""Stage 4: which drafts agree? Scores each draft by its disagreement with the others and keeps the nearest.
+"""Stage 4: which drafts agree? Scores each draft by its distance from the others and keeps the nearest.
 
-Or, where a plan was learned from recorded answers, the drafts' short answers vote (`elected`), by the functions that
-replayed the records (`routers.fusion`), and those who gave the winning answer are kept.
+A measure says how far drafts are from each other (`orchestrator.stages.agreement`); what is kept of them is decided
+here, for all measures alike. Or, where a plan was learned from recorded answers, the drafts' short answers vote
+(`elected`), by the functions that replayed the records (`routers.fusion`), and those who gave the winning answer stay.
 
-The algebra is pure; only `Agreement` embeds texts. Source: Speculative Verdict (arXiv 2510.20812) in the form for
-experts that cannot score likelihoods (PAPERS.md 1.3): d_j(y_i) = 1 - agree_j(y_i), d_j(y_j) = 0,
-s(y_i) = sum over j != i of d_j(y_i), lower is nearer. For those that can, see `orchestrator.stages.likelihood`.
+Source: Speculative Verdict (arXiv 2510.20812; PAPERS.md 1.3): s(y_i) = sum over j != i of d_j(y_i), lower is nearer.
 """
 
 from __future__ import annotations
@@ -16,25 +15,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from orchestrator.batching import TextEmbedder
+from orchestrator.config.fusion import Rule
 from orchestrator.decision import Consensus
+from orchestrator.stages.agreement.measure import Agreed, Matrix
 from orchestrator.trace import Stopwatch
 from orchestrator.types import Draft
-from routers.embedding import FloatArray
 from routers.fusion import ballots_of, speakers, support
 from routers.fusion.extraction import short_answer
 
-__all__ = [
-    "Agreement",
-    "default_keep",
-    "disagreement",
-    "elected",
-    "is_unanimous",
-    "nearest",
-    "number_kept",
-    "summed",
-    "with_text",
-]
+__all__ = ["default_keep", "elected", "is_unanimous", "kept_of", "nearest", "peer_scores", "shares", "with_text"]
 
 TIE = 1e-12
 """Scores this close at the cut are equal; which of them stays is drawn by the seed (as in the paper's code)."""
@@ -43,11 +32,6 @@ TIE = 1e-12
 def default_keep(drafts: int) -> int:
     """Three fifths, rounded up: the paper keeps 3 of 5."""
     return math.ceil(drafts * 3 / 5)
-
-
-def number_kept(drafts: int, keep: int | None) -> int:
-    """How many of so many drafts stay, `keep` of them or by default."""
-    return min(drafts, keep or default_keep(drafts))
 
 
 def with_text(drafts: Sequence[Draft]) -> list[Draft]:
@@ -60,15 +44,22 @@ def is_unanimous(drafts: Sequence[Draft]) -> bool:
     return len(drafts) > 1 and len({" ".join(draft.text.split()).casefold() for draft in drafts}) == 1
 
 
-def summed(distance: FloatArray) -> FloatArray:
-    """s(y_i) of each draft from the matrix [k, k] of d_j(y_i), row judge on column draft, without the diagonal."""
-    scores: FloatArray = distance.sum(axis=0) - np.diagonal(distance)
-    return scores
+def peer_scores(distance: Matrix, weights: Sequence[float] | None = None) -> list[float]:
+    """s(y_i) of each draft from distances [k, k], row judge on column draft, by judges of these weights (default: 1).
+
+    (k - 1) times the weighted mean over the judges but oneself; with equal weights and all of them judging that is the
+    paper's sum. A row with a NaN is no judge, whichever draft it is that it could not judge: half a row would favour
+    the drafts that it does not reach. A draft that only its own expert judges scores 0.
+    """
+    total, peers = _over_peers(np.nan_to_num(distance), _judging(distance, weights))
+    scores = (len(distance) - 1) * np.divide(total, peers, out=np.zeros(len(distance)), where=peers > 0)
+    return [float(score) for score in scores]
 
 
-def disagreement(agreement: FloatArray) -> FloatArray:
-    """The same from the matrix of agreements in [0, 1]."""
-    return summed(1.0 - agreement)
+def shares(agreement: Matrix, weights: Sequence[float] | None = None) -> list[float]:
+    """How far the others agree with each draft, in [0, 1]; 0 where nobody else judges it."""
+    total, peers = _over_peers(np.nan_to_num(agreement), _judging(agreement, weights))
+    return [float(share) for share in np.divide(total, peers, out=np.zeros(len(agreement)), where=peers > 0)]
 
 
 def nearest(scores: Sequence[float], keep: int, *, seed: int = 42) -> list[int]:
@@ -82,6 +73,41 @@ def nearest(scores: Sequence[float], keep: int, *, seed: int = 42) -> list[int]:
     return sorted([*sure, *drawn])
 
 
+def kept_of(
+    drafts: Sequence[Draft], agreed: Agreed, rule: Rule, *, reliability: Mapping[str, float] | None = None
+) -> Consensus:
+    """The consensus of drafts that all have text, by a plan's rule.
+
+    reliability: by expert, what its judgement weighs; who is not in it weighs as their mean.
+    """
+    watch = Stopwatch()
+    experts = [draft.expert for draft in drafts]
+    weights = _weights(experts, reliability or {})
+    scores, agreeing = peer_scores(agreed.distance, weights), shares(agreed.agreement, weights)
+    unanimous = len(drafts) > 1 and (is_unanimous(drafts) or (agreed.same is not None and bool(agreed.same.all())))
+    kept = [experts[i] for i in _kept(scores, agreeing, rule, all_the_same=unanimous)]
+    best = min(range(len(scores)), key=scores.__getitem__)
+    pairs = tuple(tuple(round(float(cell), 6) for cell in row) for row in agreed.agreement)
+    return Consensus(
+        measure=agreed.measure,
+        reason=agreed.reason,
+        experts=tuple(experts),
+        agreement=pairs if agreed.shown else (),
+        answers=dict(agreed.answers),
+        nll=dict(agreed.nll),
+        judges=tuple(e for e, row in zip(experts, agreed.distance, strict=True) if not np.isnan(row).any())
+        if agreed.nll and not agreed.shown
+        else (),
+        weights=dict(zip(experts, weights, strict=True)) if reliability else {},
+        scores={expert: round(score, 6) for expert, score in zip(experts, scores, strict=True)},
+        strength=1.0 if unanimous else round(agreeing[best], 6),
+        kept=tuple(kept),
+        dissent=tuple(expert for expert in experts if expert not in kept),
+        unanimous=unanimous,
+        took_ms=watch.ms,
+    )
+
+
 def elected(drafts: Sequence[Draft], weights: Mapping[str, float]) -> Consensus:
     """The vote of the drafts' short answers; kept are those who gave the answer that won, who speaks for it first.
 
@@ -92,7 +118,8 @@ def elected(drafts: Sequence[Draft], weights: Mapping[str, float]) -> Consensus:
     voting = sorted(with_text(drafts), key=lambda draft: list(weights).index(draft.expert))
     experts = [draft.expert for draft in voting]
     each = np.array([weights[expert] for expert in experts])
-    ballots = ballots_of([[short_answer(draft.text) for draft in voting]])
+    answers = [short_answer(draft.text) for draft in voting]
+    ballots = ballots_of([answers])
     same, supports = ballots.same[0], support(ballots, each)[0]
     np.fill_diagonal(same, val=True)
     kept: list[int] = []
@@ -100,49 +127,45 @@ def elected(drafts: Sequence[Draft], weights: Mapping[str, float]) -> Consensus:
         winner = int(speakers(ballots, each)[0])
         kept = [winner, *(at for at in np.flatnonzero(same[winner]).tolist() if at != winner)]
     heard = {experts[at] for at in kept}
+    distance = 1.0 - same.astype(np.float64)
+    unanimous = len(voting) > 1 and bool(same.all())
     return Consensus(
         measure="answer",
         experts=tuple(experts),
         agreement=tuple(tuple(map(float, row)) for row in same),
-        scores=dict(zip(experts, map(float, disagreement(same.astype(np.float32))), strict=True)),
+        answers=dict(zip(experts, answers, strict=True)),
+        scores=dict(zip(experts, peer_scores(distance) if voting else (), strict=True)),
         support={expert: round(float(s), 6) for expert, s in zip(experts, supports, strict=True) if np.isfinite(s)},
+        strength=round(shares(1.0 - distance)[kept[0]], 6) if kept else 0.0,
         kept=tuple(experts[at] for at in kept),
         dissent=tuple(draft.expert for draft in drafts if draft.expert not in heard),
-        unanimous=len(voting) > 1 and bool(same.all()),
+        unanimous=unanimous,
         took_ms=watch.ms,
     )
 
 
-class Agreement:
-    """Measures agreement by the cosine of the drafts' embeddings, negative ones taken as 0."""
+def _judging(table: Matrix, weights: Sequence[float] | None) -> Matrix:
+    """What each row weighs: nothing where it has a gap."""
+    each = np.ones(len(table)) if weights is None else np.asarray(weights, dtype=np.float64)
+    return np.where(np.isnan(table).any(axis=1), 0.0, each)
 
-    measure = "embedding"
 
-    def __init__(self, embedder: TextEmbedder) -> None:
-        self._embedder = embedder
+def _over_peers(table: Matrix, each: Matrix) -> tuple[Matrix, Matrix]:
+    """Of each column the weighted sum over the other rows, and what those weigh."""
+    return each @ table - each * np.diagonal(table), each.sum() - each
 
-    async def consensus(self, drafts: Sequence[Draft], *, keep: int | None) -> Consensus:
-        """Keep `keep` of the drafts that have text (default: three fifths); drafts without any are dissent."""
-        watch = Stopwatch()
-        spoken = with_text(drafts)
-        unanimous = is_unanimous(spoken)
-        matrix = await self._matrix([draft.text for draft in spoken])
-        scores = [float(score) for score in disagreement(matrix)]
-        chosen = nearest(scores, len(spoken) if unanimous else number_kept(len(spoken), keep))
-        kept = tuple(spoken[i].expert for i in chosen)
-        return Consensus(
-            measure=self.measure,
-            experts=tuple(draft.expert for draft in spoken),
-            agreement=tuple(tuple(round(float(cell), 6) for cell in row) for row in matrix),
-            scores={draft.expert: round(score, 6) for draft, score in zip(spoken, scores, strict=True)},
-            kept=kept,
-            dissent=tuple(draft.expert for draft in drafts if draft.expert not in kept),
-            unanimous=unanimous,
-            took_ms=watch.ms,
-        )
 
-    async def _matrix(self, texts: Sequence[str]) -> FloatArray:
-        vectors = await self._embedder.embed(texts)
-        matrix: FloatArray = np.clip(vectors @ vectors.T, 0.0, 1.0)
-        np.fill_diagonal(matrix, 1.0)
-        return matrix
+def _weights(experts: Sequence[str], reliability: Mapping[str, float]) -> list[float]:
+    known = [reliability[expert] for expert in experts if expert in reliability]
+    usual = sum(known) / len(known) if known else 1.0
+    return [reliability.get(expert, usual) for expert in experts]
+
+
+def _kept(scores: Sequence[float], agreeing: Sequence[float], rule: Rule, *, all_the_same: bool) -> list[int]:
+    """Positions, ascending; at least the nearest."""
+    if all_the_same:
+        return list(range(len(scores)))
+    if rule.threshold is None:
+        return nearest(scores, min(len(scores), rule.keep or default_keep(len(scores))))
+    near = {at for at, share in enumerate(agreeing) if share >= rule.threshold - TIE}
+    return sorted(near) or nearest(scores, 1)

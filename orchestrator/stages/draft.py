@@ -26,7 +26,7 @@ from orchestrator.types import AtOnce, ChatRequest, Chunk, Draft, Emit, at_once
 
 __all__ = ["Drafting", "Relay", "call", "nowhere"]
 
-Role = Literal["answer", "draft", "verdict", "categorize"]
+Role = Literal["answer", "draft", "score", "verdict", "categorize"]
 MOST_WAIT_S = 1.0
 """An expert that asks to be left alone for longer is not waited for: the next one may answer sooner."""
 FIRST_PAUSE_S = 0.1

@@ -11,7 +11,9 @@ import unicodedata
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-__all__ = ["LETTERS", "last_number", "letter_of", "number_alone", "plain", "said_text", "short_answer"]
+from routers.fusion.units import SHAPE
+
+__all__ = ["LETTERS", "last_number", "letter_of", "number_alone", "plain", "quantity", "said_text", "short_answer"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -30,6 +32,8 @@ _NUMBER = re.compile(
     (?:(?<=\d)/(?P<under>\d+)(?![\d/]))?""",
     re.VERBOSE,
 )
+_UNIT = re.compile(rf"\s?(%|{SHAPE})(?![\w'])")
+"""What may be a unit, right behind a number: "km/h", "m^2", "%"."""
 _REMARK = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _ARTICLES = frozenset({"a", "an", "the"})
 MINUS = "\u2212"  # as typesetters write it
@@ -83,11 +87,17 @@ def last_number(text: str) -> float | None:
     brackets counts only if there is none outside: "8 km (5 miles)" says 8. Units, currency signs, per cent signs and
     thousands separators do not count; "3/4" is a fraction.
     """
+    found = quantity(text)
+    return None if found is None else found[0]
+
+
+def quantity(text: str) -> tuple[float, str | None] | None:
+    """The same number with the word behind it, which may be a unit; None for the word where there is none."""
     for marker in _last_markers(text):
-        if numbers := _numbers(_line_after(text, marker)):
-            return numbers[0]
-    numbers = _numbers(_REMARK.sub(" ", text)) or _numbers(text)
-    return numbers[-1] if numbers else None
+        if found := _quantities(_line_after(text, marker)):
+            return found[0]
+    found = _quantities(_REMARK.sub(" ", text)) or _quantities(text)
+    return found[-1] if found else None
 
 
 def number_alone(text: str) -> float | None:
@@ -157,9 +167,15 @@ def _a_word(text: str, found: re.Match[str]) -> bool:
     return found[1] in "AaI" and _WORD_AFTER.match(text, found.end()) is not None
 
 
-def _numbers(text: str) -> list[float]:
-    values = (_value(found) for found in _NUMBER.finditer(text))
-    return [value for value in values if value is not None]
+def _quantities(text: str) -> list[tuple[float, str | None]]:
+    found, end = [], 0
+    for number in _NUMBER.finditer(text):
+        if number.start() < end or (value := _value(number)) is None:  # the 2 of "m^2" is no number
+            continue
+        unit = _UNIT.match(text, number.end())
+        end = unit.end() if unit else end
+        found.append((value, unit[1] if unit else None))
+    return found
 
 
 def _value(found: re.Match[str]) -> float | None:

@@ -441,6 +441,19 @@ fusion: {max_drafts: 1}
         id="unknown experts for the fusion of one category",
     ),
     pytest.param(
+        MINIMAL + "fusion: {keep: 2, threshold: 0.5, judge: nobody}\n",
+        [
+            "8:9: fusion: keep and threshold are two ways to say which drafts stay; give one of them",
+            "8:42: fusion.judge: unknown expert 'nobody' (known: coder)",
+        ],
+        id="two ways to keep drafts",
+    ),
+    pytest.param(
+        changed("examples: [fix this],", "examples: [fix this], fusion: {consensus: judge},"),
+        ["1:1: fusion of category 'code': consensus: judge needs the expert that compares the drafts as `judge`"],
+        id="a judge that is not named",
+    ),
+    pytest.param(
         MINIMAL + "  here: {kind: local, model: x}\nlaunch:\n  codr: {}\n  here: {}\n",
         [
             "10:3: launch.codr: unknown expert 'codr' (known: coder, here; did you mean 'coder'?)",
@@ -589,7 +602,10 @@ fusion: {consensus: "${SECRET}", experts: ["${SECRET}", "${SECRET}"]}
             "10:53: experts.z.reader: unknown expert '${SECRET}' (known: coder, x, y, z)",
             "11:15: serve.port: expected a whole number, found the value of '1${SECRET}'",
             "11:35: serve.host: without serve.keys only loopback is allowed, found '${SECRET}'",
-            "12:21: fusion.consensus: expected 'embedding' or 'likelihood', found the value of '${SECRET}'",
+            (
+                "12:21: fusion.consensus: expected 'embedding', 'answer', 'likelihood', 'judge' or 'entailment', "
+                "found the value of '${SECRET}'"
+            ),
             "12:44: fusion.experts[0]: unknown expert '${SECRET}' (known: coder, x, y, z)",
             "12:57: fusion.experts[1]: unknown expert '${SECRET}' (known: coder, x, y, z)",
             "12:57: fusion.experts[1]: expert '${SECRET}' is listed twice (first at line 12)",

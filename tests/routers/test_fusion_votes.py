@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.stages.consensus import disagreement, nearest
+from orchestrator.stages.consensus import nearest, peer_scores
 from routers.fusion import Ballots, ballots_of, decide, speakers, winners
 from routers.fusion.fitted import fitted_weights
 from routers.fusion.kept import nearest_kept, some_kept, unanimous
@@ -148,10 +148,11 @@ def test_the_consensus_keeps_what_the_service_would_keep(answers: list[Given]) -
     alone = unanimous(ballots)
     for row, flags in enumerate(kept):
         spoken = np.flatnonzero(ballots.answered[row])
-        same = ballots.same[row][np.ix_(spoken, spoken)].astype(np.float32)
-        scores = disagreement(same)
-        expected = spoken if alone[row] else spoken[nearest(scores.tolist(), 3)]
-        of = dict(zip(spoken.tolist(), scores.tolist(), strict=True))
+        same = ballots.same[row][np.ix_(spoken, spoken)].astype(np.float64)
+        np.fill_diagonal(same, 1.0)
+        scores = peer_scores(1.0 - same)
+        expected = spoken if alone[row] else spoken[nearest(scores, 3)]
+        of = dict(zip(spoken.tolist(), scores, strict=True))
         assert sorted(of[at] for at in np.flatnonzero(flags).tolist()) == sorted(of[at] for at in expected.tolist())
 
 

@@ -1,20 +1,37 @@
 """The consensus: its algebra against golden vectors and laws, and what it keeps of real drafts."""
 
+from typing import Any
+
+import anyio
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from orchestrator.stages.consensus import Agreement, default_keep, disagreement, elected, nearest, summed
-from orchestrator.types import Draft
-from tests.flowing import Words
+from orchestrator.config.fusion import Rule
+from orchestrator.decision import Consensus
+from orchestrator.stages.agreement.likelihood import distances
+from orchestrator.stages.agreement.measures import Measures
+from orchestrator.stages.consensus import default_keep, elected, nearest, peer_scores
+from orchestrator.testing import ScriptedExpert
+from orchestrator.trace import Trace
+from orchestrator.types import ChatRequest, Draft
+from tests.flowing import Words, flowing
 
 pytestmark = pytest.mark.anyio
 
 
 def draft(expert: str, text: str) -> Draft:
     return Draft(expert=expert, text=text, total_s=0.0)
+
+
+async def by_embedding(drafts: list[Draft], **rule: Any) -> Consensus:
+    """Of these drafts, over an embedder that counts words."""
+    async with flowing(ScriptedExpert("a"), categories={"general": ["a"]}) as engine:
+        request = ChatRequest(body={"messages": []}, deadline=anyio.current_time() + 10)
+        measures = Measures(engine.registry, Words())
+        return await measures.consensus(drafts, request, Trace(model="fuse", query=""), rule=Rule(**rule))
 
 
 def square(k: int) -> st.SearchStrategy[np.ndarray]:
@@ -44,15 +61,15 @@ GOLDEN = np.array(
 
 def test_golden_likelihoods_give_the_golden_scores() -> None:
     """Specified (golden vector of the paper): d_j(y_i) = |NLL_j(y_i) - NLL_j(y_j)|, summed over the other judges."""
-    scores = summed(np.abs(GOLDEN - np.diag(GOLDEN)[:, None]))
+    scores = peer_scores(distances(GOLDEN))
     assert scores == pytest.approx([1.97, 2.09, 1.83, 6.05, 6.67])
-    assert nearest(scores.tolist(), 3) == [0, 1, 2]
+    assert nearest(scores, 3) == [0, 1, 2]
 
 
 def test_disagreement_sums_what_the_others_find_different() -> None:
     """Specified: s(y_i) is the sum over j != i of 1 - agree_j(y_i); the diagonal does not count."""
     agreement = np.array([[0.3, 0.9, 0.2], [0.9, 0.3, 0.4], [0.2, 0.4, 0.3]], dtype=np.float32)
-    assert disagreement(agreement) == pytest.approx([0.9, 0.7, 1.4], abs=1e-6)
+    assert peer_scores(1.0 - agreement.astype(np.float64)) == pytest.approx([0.9, 0.7, 1.4], abs=1e-6)
 
 
 def test_default_keeps_three_of_five() -> None:
@@ -65,8 +82,9 @@ def test_the_order_of_drafts_does_not_change_their_scores(matrix: np.ndarray, ra
     """Permuting the drafts permutes the scores and nothing else."""
     order = list(range(len(matrix)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    permuted = matrix[np.ix_(order, order)]
-    assert disagreement(permuted) == pytest.approx(disagreement(matrix)[order], abs=1e-5)
+    distance = 1.0 - matrix.astype(np.float64)
+    expected = np.array(peer_scores(distance))[order]
+    assert peer_scores(distance[np.ix_(order, order)]) == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=8), st.integers(1, 8))
@@ -92,27 +110,27 @@ async def test_the_outlier_is_dissent() -> None:
         draft("b", "rotten potatoes everywhere"),
         draft("c", "the answer is blue"),
     ]
-    consensus = await Agreement(Words()).consensus(drafts, keep=None)
+    consensus = await by_embedding(drafts)
     assert (consensus.kept, consensus.dissent, consensus.unanimous) == (("a", "c"), ("b",), False)
 
 
 async def test_same_answers_are_unanimous() -> None:
     """Drafts that differ in case and white space only need no verdict; all of them are kept."""
     drafts = [draft("a", "Forty  two"), draft("b", "forty two"), draft("c", "forty two\n")]
-    consensus = await Agreement(Words()).consensus(drafts, keep=2)
+    consensus = await by_embedding(drafts, keep=2)
     assert (consensus.unanimous, consensus.kept) == (True, ("a", "b", "c"))
 
 
 async def test_a_draft_without_text_cannot_be_kept() -> None:
     """A draft of tool calls alone, or an empty one, is dissent whatever the others say."""
     drafts = [draft("a", "  "), draft("b", "something said")]
-    consensus = await Agreement(Words()).consensus(drafts, keep=2)
+    consensus = await by_embedding(drafts, keep=2)
     assert (consensus.experts, consensus.kept, consensus.dissent) == (("b",), ("b",), ("a",))
 
 
 async def test_no_draft_with_text_keeps_nothing() -> None:
     """When nobody said anything there is no consensus to give to a verdict."""
-    consensus = await Agreement(Words()).consensus([draft("a", ""), draft("b", " ")], keep=None)
+    consensus = await by_embedding([draft("a", ""), draft("b", " ")])
     assert (consensus.kept, consensus.dissent) == ((), ("a", "b"))
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from orchestrator.decision import Decision
 from orchestrator.errors import ExpertError, ExpertRejected
 from orchestrator.experts import Expert
-from orchestrator.stages.likelihood import Matrix, peer_scores
+from orchestrator.stages.agreement.likelihood import distances
+from orchestrator.stages.agreement.measure import Matrix
+from orchestrator.stages.consensus import peer_scores
 from orchestrator.testing import Reply, ScriptedExpert
 from tests.flowing import Collected, flowing
 from tests.stages.test_consensus import GOLDEN
@@ -20,6 +22,10 @@ from tests.stages.test_consensus import GOLDEN
 pytestmark = pytest.mark.anyio
 
 likelihoods = st.floats(0.01, 12)
+
+
+def scored(nll: Matrix) -> list[float]:
+    return peer_scores(distances(nll))
 
 
 @st.composite
@@ -34,7 +40,7 @@ def tables(draw: st.DrawFn) -> Matrix:
 
 def test_golden_likelihoods_give_the_golden_scores() -> None:
     """Specified (PAPERS.md, section 2): A 1.97, B 2.09, C 1.83, D 6.05, E 6.67."""
-    assert peer_scores(GOLDEN) == pytest.approx([1.97, 2.09, 1.83, 6.05, 6.67])
+    assert scored(GOLDEN) == pytest.approx([1.97, 2.09, 1.83, 6.05, 6.67])
 
 
 @given(tables(), st.randoms(use_true_random=False))
@@ -42,15 +48,15 @@ def test_the_order_of_experts_changes_nothing(table: Matrix, random: Any) -> Non
     """Permuting experts permutes their scores, whoever has gaps."""
     order = list(range(len(table)))
     random.shuffle(order)
-    expected = np.array(peer_scores(table))[order]
-    assert peer_scores(table[np.ix_(order, order)]) == pytest.approx(expected)
+    expected = np.array(scored(table))[order]
+    assert scored(table[np.ix_(order, order)]) == pytest.approx(expected)
 
 
 @given(tables())
 def test_which_draft_a_judge_could_not_score_changes_nothing(table: Matrix) -> None:
     """Ours: a judge with a gap is no judge, so that nobody is favoured by where the gap is."""
     without = np.where(np.isnan(table).any(axis=1, keepdims=True), np.nan, table)
-    assert peer_scores(table) == pytest.approx(peer_scores(without))
+    assert scored(table) == pytest.approx(scored(without))
 
 
 @given(tables(), st.floats(0.1, 3))
@@ -60,7 +66,7 @@ def test_a_draft_that_every_judge_finds_as_likely_as_its_own_scores_best(table: 
     table[:, 0] = np.diag(table)
     table[1:, 1:] += off * (1 - np.eye(len(table) - 1))
     table[0, 1:] = table[0, 0] + off
-    scores = peer_scores(np.where(judges, table, np.nan))
+    scores = scored(np.where(judges, table, np.nan))
     assert scores[0] == pytest.approx(0)
     assert min(scores) >= 0
 

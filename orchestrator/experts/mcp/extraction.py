@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 
+from orchestrator.checked_reply import Wanted, checked_reply
 from orchestrator.errors import ExpertRejected
 from orchestrator.experts.mcp.arguments import Signature, read_arguments
-from orchestrator.experts.mcp.reply import Wanted, checked_reply
+from orchestrator.experts.mcp.extractor import asking
 from orchestrator.experts.site import Site
 from orchestrator.types import ChatRequest, Usage
 
@@ -41,6 +42,6 @@ async def extract(
     briefing = orjson.dumps({"tool": tool, "request": query}).decode()
     wanted = Wanted(instructions=_INSTRUCTIONS, briefing=briefing, name="arguments", schema=signature.shown)
     try:
-        return await checked_reply(wanted, read, site=site, extractor=extractor, request=request, expert=expert)
+        return await checked_reply(wanted, read, ask=asking(site, extractor, expert=expert), request=request)
     except ValueError as error:
         raise ExpertRejected(expert, f"{extractor!r} found no arguments for {signature.name!r}: {error}") from error

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
+from orchestrator.checked_reply import Wanted, checked_reply
 from orchestrator.errors import ExpertRejected
 from orchestrator.experts.mcp.arguments import Signature, read_arguments
-from orchestrator.experts.mcp.reply import Wanted, checked_reply
+from orchestrator.experts.mcp.extractor import asking
 from orchestrator.experts.site import Site
 from orchestrator.types import ChatRequest, Usage, content_text
 
@@ -60,9 +61,8 @@ async def selected(
         return _read(reply, tools, lenient=last)
 
     try:
-        chosen, usage = await checked_reply(
-            wanted, read, site=site, extractor=extractor, request=request, expert=expert
-        )
+        ask = asking(site, extractor, expert=expert)
+        chosen, usage = await checked_reply(wanted, read, ask=ask, request=request)
     except ValueError as error:
         raise ExpertRejected(expert, f"{extractor!r} picked no tool that could be called: {error}") from error
     return replace(chosen, usage=usage)

@@ -16,7 +16,8 @@ from orchestrator.experts import BatchScorer, Condition, Scorer, Site, TokenLogp
 from orchestrator.experts.local import expert as expert_module
 from orchestrator.experts.local.expert import LocalExpert
 from orchestrator.experts.local.model import LoadedModel
-from orchestrator.stages.likelihood import peer_scores
+from orchestrator.stages.agreement.likelihood import distances
+from orchestrator.stages.consensus import peer_scores
 from orchestrator.testing import check_expert, in_service
 from orchestrator.types import ChatRequest, Chunk, Draft, Usage
 from orchestrator.wire import Assembled
@@ -308,7 +309,8 @@ async def test_local_experts_agree_by_likelihood(hire: Hire) -> None:
     assert stage is not None
     assert (stage.measure, stage.judges, len(stage.kept)) == ("likelihood", tuple(prompts), 2)
     nll = [[cell for cell in stage.nll[judge] if cell is not None] for judge in prompts]
-    assert stage.scores == pytest.approx(dict(zip(prompts, peer_scores(np.array(nll)), strict=True)), abs=1e-4)
+    expected = peer_scores(distances(np.array(nll)))
+    assert stage.scores == pytest.approx(dict(zip(prompts, expected, strict=True)), abs=1e-4)
     scored = [attempt for attempt in trace.attempts if attempt.role == "score"]
     assert [attempt.outcome for attempt in scored] == ["answered"] * 3
     assert all(attempt.tokens and attempt.tokens.input > 30 for attempt in scored)

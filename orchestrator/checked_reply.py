@@ -1,18 +1,19 @@
-"""A JSON reply of another expert to a request of ours: asked for, checked, and mended at most once. Knows no tool."""
+"""A JSON reply of an expert to a request of ours: asked for, checked, and mended at most once. Knows no registry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from orchestrator.errors import ExpertError
-from orchestrator.experts.site import Site
-from orchestrator.types import ChatRequest, Chunk, Usage
+from orchestrator.types import ChatRequest, Draft, Usage
 
-__all__ = ["Wanted", "checked_reply"]
+__all__ = ["Ask", "Wanted", "checked_reply"]
 
 T = TypeVar("T")
+
+Ask = Callable[[ChatRequest], Awaitable[Draft]]
+"""Asks whoever replies; raises `ExpertError`."""
 
 _MEND = "This reply cannot be used. {problem}\nReply with the corrected JSON object and with nothing else."
 
@@ -35,22 +36,16 @@ class Wanted:
 
 
 async def checked_reply(
-    wanted: Wanted,
-    read: Callable[[str, bool], T],
-    *,
-    site: Site,
-    extractor: str,
-    request: ChatRequest,
-    expert: str,
+    wanted: Wanted, read: Callable[[str, bool], T], *, ask: Ask, request: ChatRequest
 ) -> tuple[T, Usage]:
     """What `read` makes of the first reply that it takes, and the tokens of all of them.
 
-    read: is given a reply and whether it is the last one; its ValueError is shown to who replied. extractor: who
-    replies. request: whose deadline holds. expert: who asks.
+    read: is given a reply and whether it is the last one; its ValueError is shown to who replied. request: whose
+    deadline holds.
 
     Raises:
         ValueError: no reply could be used; of the last one.
-        ExpertError: the extractor did not answer.
+        ExpertError: nobody replied.
 
     """
     messages: list[Mapping[str, str]] = [
@@ -61,10 +56,7 @@ async def checked_reply(
     left = _TRIES
     while True:
         left -= 1
-        try:
-            draft = await site.ask(extractor, _asked(wanted, messages, request, extractor), _nowhere)
-        except ExpertError as error:
-            raise error.passed_on(expert) from error
+        draft = await ask(_asked(wanted, messages, request))
         usage += draft.usage
         try:
             return read(draft.text, not left), usage
@@ -79,18 +71,8 @@ async def checked_reply(
         ]
 
 
-def _asked(wanted: Wanted, messages: list[Mapping[str, str]], request: ChatRequest, model: str) -> ChatRequest:
+def _asked(wanted: Wanted, messages: list[Mapping[str, str]], request: ChatRequest) -> ChatRequest:
     """A request of our own: what the client set is meant for its answer, only its deadline holds here too."""
     schema = {"type": "json_schema", "json_schema": {"name": wanted.name, "schema": wanted.schema}}
-    body = {
-        "model": model,
-        "messages": messages,
-        "temperature": 0,
-        "max_tokens": _MAX_TOKENS,
-        "response_format": schema,
-    }
+    body = {"messages": messages, "temperature": 0, "max_tokens": _MAX_TOKENS, "response_format": schema}
     return replace(request, body=body)
-
-
-async def _nowhere(_: Chunk) -> None:
-    """Such a reply is not streamed."""
