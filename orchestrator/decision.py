@@ -233,16 +233,23 @@ class Consensus(_Value):
 
 
 class Verdict(_Value):
-    """Stage 5. relay: the one answer as it came; choose: a draft is the answer; synthesize: `expert` wrote it.
+    """Stage 5.
 
+    kind: relay (the one answer as it came), choose (a draft is the answer), synthesize (`expert` wrote it), escalate
+        (the consensus was weak and `expert` was asked instead) or abstain (it was weak, and nobody answered).
     saw: the experts whose drafts the verdict was given, and nothing else of the drafting; where answers voted, those
         who gave the one that won.
+    prompt: the instructions and drafts that `expert` was shown before the conversation, to the letter; None where it
+        was shown none, and where content is not kept.
+    saved_usd: what the verdict that was not needed would have cost; None where one was written or none was planned.
     """
 
-    kind: Literal["relay", "choose", "synthesize"]
+    kind: Literal["relay", "choose", "synthesize", "escalate", "abstain"]
     expert: str
     saw: tuple[str, ...] = ()
+    prompt: str | None = None
     reason: str = ""
+    saved_usd: float | None = None
     took_ms: float
 
 
@@ -273,4 +280,6 @@ class Decision(_Value):
         """The same decision without the query, what is told of its words, and the texts of drafts and answers."""
         drafts = tuple(draft.model_copy(update={"text": None}) for draft in self.drafts)
         consensus = self.consensus and self.consensus.without_content()
-        return self.model_copy(update={"query": None, "explanation": None, "drafts": drafts, "consensus": consensus})
+        verdict = self.verdict and self.verdict.model_copy(update={"prompt": None})
+        gone = {"query": None, "explanation": None}
+        return self.model_copy(update={**gone, "drafts": drafts, "consensus": consensus, "verdict": verdict})
