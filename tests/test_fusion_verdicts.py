@@ -203,8 +203,13 @@ async def test_fewer_drafts_than_the_least_are_an_error() -> None:
         ScriptedExpert("c", ExpertRejected("c", "no")),
         ScriptedExpert("writer"),
     ]
-    with pytest.raises(NoExpertLeft, match=r"only 1 of 2 drafts can be used, fusion\.min_drafts is 2"):
-        await decided(experts, min_drafts=2)
+    async with flowing(*experts, categories=CATEGORIES, fusion={"verdict": "writer", "min_drafts": 2}) as engine:
+        request, trace = engine.pipeline.request({"messages": [{"role": "user", "content": "math q"}]}, model="auto")
+        with (
+            anyio.fail_after(10),
+            pytest.raises(NoExpertLeft, match="only 1 of 2 drafts can be used, fusion.min_drafts is"),
+        ):
+            await engine.pipeline.answer(request, nowhere, trace)
 
 
 async def test_drafters_that_the_budget_does_not_cover_are_left_out() -> None:
