@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.config.fusion import Rule
 from orchestrator.types import ToolChoice
+from routers.mapping.matrix import Cell
 
 __all__ = [
     "Attempt",
@@ -170,6 +171,8 @@ class Chosen(_Value):
     verdict: who writes the answer of a fuse plan; None where the drafts' answers vote.
     weights: of these votes by expert, learned; empty where a verdict is written.
     rule: how drafts become one answer; None where nothing is fused, and where answers vote.
+    evidence: what a learned fuse plan stands on in the category: its gain on the best expert that costs no more, on how
+        many graded queries it helped and harmed, and the gain with drafts dropped at random.
     reliability: by expert the score that was learned in the category, where the rule weighs by it.
     cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
         where no learned plan was.
@@ -181,6 +184,7 @@ class Chosen(_Value):
     weights: dict[str, float] = Field(default_factory=dict)
     rule: Rule | None = None
     reliability: dict[str, float] = Field(default_factory=dict)
+    evidence: Cell | None = None
     skipped: tuple[Skipped, ...] = ()
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str

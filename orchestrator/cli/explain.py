@@ -106,6 +106,8 @@ def _choose(tree: Tree, stage: Chosen) -> None:
         branch.add(
             Text("votes weigh " + ", ".join(f"{expert} {weight:.2f}" for expert, weight in stage.weights.items()))
         )
+    if stage.evidence and (told := stage.evidence.evidence_text()):
+        branch.add(Text(told))
     if stage.rule:
         branch.add(Text(f"agreement by {stage.rule.consensus}, {_keeping(stage.rule)}, then {stage.rule.kind}"))
     for skipped in stage.skipped:

@@ -252,6 +252,7 @@ def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: s
         experts=plan.experts,
         verdict=writer,
         weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
+        evidence=planned.evidence,
         cost_quality=planned.cost_quality,
         reason=_grounds(category, planned, request),
         took_ms=watch.ms,
