@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,10 +13,9 @@ __all__ = ["Call", "Item", "Said", "Thought"]
 Event = dict[str, Any]
 
 
-class Item:
+class Item(ABC):
     """One output item. index: its place in the output."""
 
-    kind: str
     prefix: str
 
     def __init__(self, index: int) -> None:
@@ -28,17 +28,17 @@ class Item:
         """What every event of the item says of it."""
         return {"item_id": self.id, "output_index": self.index}
 
+    @abstractmethod
     def shown(self, status: str) -> dict[str, Any]:
         """The item so far."""
-        raise NotImplementedError
 
     def opened(self) -> Iterator[Event]:
         """Its first events."""
         yield {"type": "response.output_item.added", "output_index": self.index, "item": self.shown("in_progress")}
 
+    @abstractmethod
     def more(self, piece: str, **fields: Any) -> Iterator[Event]:
         """A piece of it."""
-        raise NotImplementedError
 
     def closed(self, status: str) -> Iterator[Event]:
         """Its last events."""
@@ -48,7 +48,7 @@ class Item:
 class Said(Item):
     """A message of the assistant: one part of text."""
 
-    kind, prefix = "message", "msg"
+    prefix = "msg"
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
@@ -89,7 +89,7 @@ class Said(Item):
 class Thought(Item):
     """What a model thought, where its server tells."""
 
-    kind, prefix = "reasoning", "rs"
+    prefix = "rs"
 
     def shown(self, status: str) -> dict[str, Any]:
         """See `Item`."""
@@ -110,7 +110,7 @@ class Thought(Item):
 class Call(Item):
     """A call of a function; its text is the arguments."""
 
-    kind, prefix = "function_call", "fc"
+    prefix = "fc"
 
     def __init__(self, index: int, call: Mapping[str, Any]) -> None:
         super().__init__(index)
