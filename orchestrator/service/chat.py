@@ -22,7 +22,7 @@ from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
 from orchestrator.wire import completion
 
-__all__ = ["CHAT_PATH", "ChatFirst", "answer_chat"]
+__all__ = ["CHAT_PATH", "ChatFirst", "answer_chat", "note_end"]
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -76,7 +76,7 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
         await plain_error(500, BUG)(scope, receive, send)
     finally:
         if trace is not None:
-            _note(state, trace)
+            note_end(state, trace)
 
 
 async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: EventStream) -> None:
@@ -102,7 +102,8 @@ async def _late(error: OrchestratorError, out: EventStream, *, streamed: bool) -
         await out.fail(error)
 
 
-def _note(state: State, trace: Trace) -> None:
+def note_end(state: State, trace: Trace) -> None:
+    """Count, keep and log what a request has come to."""
     state.meters.ended(trace)
     state.engine.keep(trace)
     state.log_request(trace)
