@@ -16,7 +16,7 @@ from orchestrator.service.app import create_app
 from tests.flowing import flowing
 from tests.service.serving import listening
 
-__all__ = ["CATEGORIES", "MODES", "agent", "called", "envelope", "post", "serving_agents"]
+__all__ = ["CATEGORIES", "JSON", "MODES", "agent", "called", "envelope", "post", "serving_agents"]
 
 MODES = ("legacy", "2026-07-28")
 """Of the official client: with a handshake (2025-11-25), and without any session."""
