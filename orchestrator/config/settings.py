@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from orchestrator.config.fusion import Fusion
+from orchestrator.config.panels import Panel, panels_in_conflict
 from orchestrator.config.values import (
     Identifier,
     Parameters,
@@ -332,6 +333,7 @@ class Config(Settings):
     routing: Routing = Field(default_factory=Routing)
     budget: Budget = Field(default_factory=Budget)
     fusion: Fusion = Field(default_factory=Fusion)
+    panels: dict[Identifier, Panel] = Field(default_factory=dict, description="who judges answers, by name")
     serve: Serve = Field(default_factory=Serve)
     usage: Usage = Field(default_factory=Usage)
     residency: Residency = Field(default_factory=Residency, description="who is awake")
@@ -357,6 +359,12 @@ class Config(Settings):
             if lacking := self.fusion_of(category).lacking:
                 message = f"fusion of category {category!r}: {lacking}"
                 raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _each_answer_has_one_panel(self) -> Self:
+        if conflict := panels_in_conflict(self.panels):
+            raise ValueError(conflict)
         return self
 
     def fusion_of(self, category: str) -> Fusion:
