@@ -10,8 +10,8 @@ from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
 TOP_KEYS = (
-    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, panels, residency, routing, serve, usage, "
-    "version"
+    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, panels, residency, routing, "
+    "serve, usage, version"
 )
 VLLM_KEYS = choices("", VllmSettings.model_fields).strip(" )")
 KINDS = "(known: local, mcp, retriever, vllm"
@@ -455,7 +455,7 @@ fusion: {max_drafts: 1}
         [
             "9:30: panels.p.judges[1]: unknown expert 'nobody' (known: coder, t)",
             "9:38: panels.p.judges[2]: 't' is of kind 'mcp' and cannot judge",
-            "9:86: panels.p.categories[0]: unknown category 'cod' (did you mean 'code'?)",
+            "9:87: panels.p.categories[0]: unknown category 'cod' (known: code, general; did you mean 'code'?)",
         ],
         id="judges and categories of a panel",
     ),
