@@ -101,6 +101,14 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "unanswered": Measure("share without an answer that could be read", "lower"),
         "unanswered_by": Measure("share of an expert's drafts without an answer", "lower"),
+        # judges
+        "agreement": Measure("share of pairs of answers in the order of their true grades; a tie counts half"),
+        "agreement_gain": Measure("agreement of one way to judge less that of another, on the same pairs"),
+        "correlation": Measure("rank correlation (Spearman) of grades given and true ones, over all answers"),
+        "tau": Measure("Kendall's tau-b of the answers to one query, mean over the queries"),
+        "steady": Measure("share of preferences that stay the same when the two answers change places"),
+        "judge_failures": Measure("share of answers or pairs of which a judge said nothing that can be used", "lower"),
+        "judge_tokens": Measure("tokens that judging the answers to one query takes", "lower"),
         # tools
         "recall1": Measure("share whose right tool comes first"),
         "recall5": Measure("share whose right tool is among the first five"),
