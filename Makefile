@@ -61,6 +61,7 @@ bench: $(READY)  ## start-up time, memory, first token, cost of a decision: the 
 	@$(BIN)/python -m eval.speed.static
 	@$(BIN)/python -m eval.speed.service
 	@$(BIN)/python -m eval.speed.transformer
+	@$(BIN)/python -m eval.speed.fusion
 	@$(BIN)/python -m eval.speed.gateway
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml again

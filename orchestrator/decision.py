@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.config.fusion import Rule
 from orchestrator.types import ToolChoice
+from routers.mapping.matrix import Cell
 
 __all__ = [
     "Attempt",
@@ -170,6 +171,8 @@ class Chosen(_Value):
     verdict: who writes the answer of a fuse plan; None where the drafts' answers vote.
     weights: of these votes by expert, learned; empty where a verdict is written.
     rule: how drafts become one answer; None where nothing is fused, and where answers vote.
+    evidence: what a learned fuse plan stands on in the category: its gain on the best expert that costs no more, on how
+        many graded queries it helped and harmed, and the gain with drafts dropped at random.
     reliability: by expert the score that was learned in the category, where the rule weighs by it.
     cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
         where no learned plan was.
@@ -181,6 +184,7 @@ class Chosen(_Value):
     weights: dict[str, float] = Field(default_factory=dict)
     rule: Rule | None = None
     reliability: dict[str, float] = Field(default_factory=dict)
+    evidence: Cell | None = None
     skipped: tuple[Skipped, ...] = ()
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str
@@ -233,16 +237,23 @@ class Consensus(_Value):
 
 
 class Verdict(_Value):
-    """Stage 5. relay: the one answer as it came; choose: a draft is the answer; synthesize: `expert` wrote it.
+    """Stage 5.
 
+    kind: relay (the one answer as it came), choose (a draft is the answer), synthesize (`expert` wrote it), escalate
+        (the consensus was weak and `expert` was asked instead) or abstain (it was weak, and nobody answered).
     saw: the experts whose drafts the verdict was given, and nothing else of the drafting; where answers voted, those
         who gave the one that won.
+    prompt: the instructions and drafts that `expert` was shown before the conversation, to the letter; None where it
+        was shown none, and where content is not kept.
+    saved_usd: what the verdict that was not needed would have cost; None where one was written or none was planned.
     """
 
-    kind: Literal["relay", "choose", "synthesize"]
+    kind: Literal["relay", "choose", "synthesize", "escalate", "abstain"]
     expert: str
     saw: tuple[str, ...] = ()
+    prompt: str | None = None
     reason: str = ""
+    saved_usd: float | None = None
     took_ms: float
 
 
@@ -273,4 +284,6 @@ class Decision(_Value):
         """The same decision without the query, what is told of its words, and the texts of drafts and answers."""
         drafts = tuple(draft.model_copy(update={"text": None}) for draft in self.drafts)
         consensus = self.consensus and self.consensus.without_content()
-        return self.model_copy(update={"query": None, "explanation": None, "drafts": drafts, "consensus": consensus})
+        verdict = self.verdict and self.verdict.model_copy(update={"prompt": None})
+        gone = {"query": None, "explanation": None}
+        return self.model_copy(update={**gone, "drafts": drafts, "consensus": consensus, "verdict": verdict})

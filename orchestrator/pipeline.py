@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from orchestrator import clock
+from orchestrator.config.fusion import Rule
 from orchestrator.config.settings import Budget
 from orchestrator.decision import Categorized, Chosen, DraftSeen, Explanation
 from orchestrator.errors import DeadlineExceeded, ExpertFailed, NoExpertLeft, OrchestratorError
@@ -20,9 +21,10 @@ from orchestrator.serving import Serving
 from orchestrator.stages.agreement.measures import Measures
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
-from orchestrator.stages.consensus import elected
-from orchestrator.stages.draft import Drafting
-from orchestrator.stages.verdict import relay, synthesize, voted
+from orchestrator.stages.consensus import elected, with_text
+from orchestrator.stages.draft import Drafting, report
+from orchestrator.stages.totals import Totalled, with_total
+from orchestrator.stages.verdict import Concluding, relay, voted
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft, Emit
 
@@ -115,7 +117,10 @@ class Pipeline:
             chosen = await self.route(request, trace)
             if chosen.plan == "single":
                 return relay(await self._drafting.first(chosen.experts, request, emit, trace), trace)
-            drafts = await self._drafting.side_by_side(chosen.experts, request, trace)
+            rule = chosen.rule or Rule()
+            drafts = await self._drafting.side_by_side(
+                chosen.experts, request, trace, quorum=rule.quorum, grace_s=rule.grace_s
+            )
             return await self._fuse(drafts, chosen, request, emit, trace)
         except OrchestratorError as error:
             trace.fail(error)
@@ -133,21 +138,38 @@ class Pipeline:
         self, drafts: Sequence[Draft], chosen: Chosen, request: ChatRequest, emit: Emit, trace: Trace
     ) -> Draft:
         trace.drafts = [_seen(draft) for draft in drafts]
+        _check_enough(drafts, 1 if chosen.rule is None else chosen.rule.min_drafts)
+        await report(request, "consensus", 1, 1)
         if chosen.rule is None:
-            trace.consensus = elected(drafts, chosen.weights)
-            best_first = list(trace.consensus.kept)
+            found = elected(drafts, chosen.weights)
+            best_first = list(found.kept)
         else:
-            trace.consensus = await self._measures.consensus(
+            found = await self._measures.consensus(
                 drafts, request, trace, rule=chosen.rule, reliability=chosen.reliability
             )
-            best_first = sorted(trace.consensus.kept, key=trace.consensus.scores.__getitem__)
+            best_first = sorted(found.kept, key=found.scores.__getitem__)
+        trace.consensus = found
         by_expert = {draft.expert: draft for draft in drafts}
-        if not best_first:
-            raise NoExpertLeft([ExpertFailed(draft.expert, "its draft has no text to compare") for draft in drafts])
         kept = [by_expert[expert] for expert in best_first]
-        if chosen.weights:
-            return await voted(kept, request, emit, trace=trace)
-        return await synthesize(kept, request, emit, drafting=self._drafting, trace=trace)
+        await report(request, "verdict", 1, 1)
+        summing = Totalled(emit, trace)
+        if chosen.rule is None:
+            answer = await voted(kept, request, summing, trace=trace)
+        else:
+            dissent = [by_expert[expert] for expert in found.dissent if by_expert[expert].text.strip()]
+            concluding = Concluding(drafting=self._drafting, request=request, emit=summing, chosen=chosen, trace=trace)
+            answer = await concluding.answer(kept, dissent, found)
+        return with_total(answer, trace.attempts)
+
+
+def _check_enough(drafts: Sequence[Draft], least: int) -> None:
+    """Raise NoExpertLeft where fewer drafts than that have text."""
+    spoken = with_text(drafts)
+    if not spoken:
+        raise NoExpertLeft([ExpertFailed(draft.expert, "its draft has no text to compare") for draft in drafts])
+    if len(spoken) < least:
+        why = f"only {len(spoken)} of {len(drafts)} drafts can be used, fusion.min_drafts is {least}"
+        raise NoExpertLeft([ExpertFailed(draft.expert, why) for draft in spoken])
 
 
 def _seen(draft: Draft) -> DraftSeen:

@@ -11,6 +11,7 @@ from orchestrator.config import Config
 from orchestrator.config.settings import CategorySettings
 from routers.mapping import Plan
 from routers.mapping.learned import LearnedMapping
+from routers.mapping.matrix import Cell
 
 __all__ = ["BEST", "Planned", "Plans"]
 
@@ -23,14 +24,15 @@ class Planned:
     """A category's plan.
 
     cost_quality: the place on the learned frontier; None where the plan stands as listed. why: it is not the plan that
-    was learned; empty where it is. gain: of a learned fuse plan, for people. instead: of a learned fuse plan, who is
-    asked one after the other where it cannot be served whole.
+    was learned; empty where it is. gain: of a learned fuse plan, for people; evidence: what it stands on. instead: of
+    a learned fuse plan, who is asked one after the other where it cannot be served whole.
     """
 
     plan: Plan
     cost_quality: float | None = None
     why: str = ""
     gain: str = ""
+    evidence: Cell | None = None
     instead: tuple[str, ...] = ()
 
 
@@ -63,8 +65,9 @@ class Plans:
         if gone:  # with one of them missing it is not the plan whose gain was measured
             return replace(single, why=f"{', '.join(gone)} is gone") if single.cost_quality is not None else single
         column = self._learned.column(category, cost_quality=place) or ""
-        gain = self._learned.cells[category][column].gain_text() if column in self._learned.cells[category] else ""
-        return Planned(plan, place, gain=gain, instead=single.plan.experts)
+        cell = self._learned.cells[category].get(column)
+        gain = "" if cell is None else cell.gain_text()
+        return Planned(plan, place, gain=gain, evidence=cell, instead=single.plan.experts)
 
     def score(self, category: str, expert: str) -> float | None:
         """The expected score of an expert in a category; None where it is not known, or the order is a person's."""

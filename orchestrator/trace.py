@@ -123,6 +123,8 @@ class Trace:
         self.explanation = None
         self.drafts = [draft.model_copy(update={"text": None}) for draft in self.drafts]
         self.consensus = self.consensus and self.consensus.without_content()
+        if self.verdict is not None and self.verdict.prompt is not None:
+            self.verdict = self.verdict.model_copy(update={"prompt": None})
 
     @property
     def total_ms(self) -> float:

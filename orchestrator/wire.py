@@ -40,6 +40,7 @@ __all__ = [
     "read_completion",
     "read_usage",
     "with_model",
+    "with_usage",
 ]
 
 _MODEL = re.compile(rb'"model"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
@@ -169,6 +170,14 @@ def with_model(raw: bytes, model: str) -> bytes:
     """
     found = _own_model(raw)
     return raw if found is None else raw[: found.start(1)] + orjson.dumps(model) + raw[found.end(1) :]
+
+
+def with_usage(raw: bytes, usage: Usage) -> bytes:
+    """The same JSON object with these tokens in its `usage`, whose other fields stay."""
+    body = orjson.loads(raw)
+    counted = body.get("usage")
+    body["usage"] = {**(counted if isinstance(counted, dict) else {}), **_usage(usage)}
+    return orjson.dumps(body)
 
 
 class Renaming:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from orchestrator.config.fusion import Rule
 from orchestrator.decision import (
     Attempt,
     Categorized,
@@ -105,8 +106,18 @@ def _choose(tree: Tree, stage: Chosen) -> None:
         branch.add(
             Text("votes weigh " + ", ".join(f"{expert} {weight:.2f}" for expert, weight in stage.weights.items()))
         )
+    if stage.evidence and (told := stage.evidence.evidence_text()):
+        branch.add(Text(told))
+    if stage.rule:
+        branch.add(Text(f"agreement by {stage.rule.consensus}, {_keeping(stage.rule)}, then {stage.rule.kind}"))
     for skipped in stage.skipped:
         branch.add(Text(f"not {skipped.expert}: {skipped.reason}", style="yellow"))
+
+
+def _keeping(rule: Rule) -> str:
+    if rule.threshold is not None:
+        return f"drafts above {rule.threshold:g} stay"
+    return f"{rule.keep} drafts stay" if rule.keep else "three fifths of the drafts stay"
 
 
 def _attempts(tree: Tree, attempts: tuple[Attempt, ...]) -> None:
@@ -132,21 +143,24 @@ def _drafts(tree: Tree, drafts: tuple[DraftSeen, ...], consensus: Consensus | No
 
 
 def _consensus(tree: Tree, stage: Consensus) -> None:
-    same = ", unanimous" if stage.unanimous else ""
+    same = ", unanimous" if stage.unanimous else f", strength {stage.strength:.2f}"
     branch = tree.add(_head("consensus", f"by {stage.measure}{same}, {stage.took_ms:.1f} ms", style="cyan"))
     if stage.reason:
         branch.add(Text(stage.reason, style="yellow"))
     for expert, score in sorted(stage.scores.items(), key=lambda item: item[1]):
         fate = "kept" if expert in stage.kept else "dissent"
         votes = f", votes for its answer {stage.support[expert]:.2f}" if expert in stage.support else ""
-        branch.add(Text(f"{expert:<14}disagreement {score:.3f}{votes}  {fate}"))
+        answer = f", answer {_short(stage.answers[expert] or '(none)')}" if expert in stage.answers else ""
+        branch.add(Text(f"{expert:<14}disagreement {score:.3f}{votes}{answer}  {fate}"))
 
 
 def _verdict(tree: Tree, stage: Verdict) -> None:
     reason = f" ({stage.reason})" if stage.reason else ""
     branch = tree.add(_head("verdict", f"{stage.kind} by {stage.expert}{reason}", style="cyan"))
-    if stage.kind != "relay":
+    if stage.kind in {"choose", "synthesize"}:
         branch.add(Text(f"saw the drafts of {', '.join(stage.saw)} and nothing else"))
+    if stage.saved_usd is not None:
+        branch.add(Text(f"no verdict was needed, which saved about {stage.saved_usd:.6f} USD"))
 
 
 def _tokens(count: TokenCount | None) -> str:

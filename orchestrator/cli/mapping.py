@@ -108,7 +108,8 @@ def _fused(learned: LearnedMapping, category: str) -> str | None:
 
 def _gaining(learned: LearnedMapping, category: str, name: str) -> str:
     cell = learned.cells[category][name]
-    return f"{name}, {cell.text()}, {cell.gain_text()}"
+    told = ", ".join(part for part in (cell.text(), cell.gain_text(), cell.evidence_text()) if part)
+    return f"{name}, {told}"
 
 
 def _legend(learned: LearnedMapping) -> list[str]:

@@ -43,6 +43,35 @@ class Rule(Settings):
         description="whose agreement counts how much: none (all alike), or reliability (by the score that was learned "
         "of the expert in the category)",
     )
+    kind: Literal["synthesize", "choose"] = Field(
+        default="synthesize",
+        description="synthesize: the verdict expert writes from the kept drafts; choose: the nearest one is the answer",
+    )
+    weak_below: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="the consensus is weak where the others agree less than this with the nearest draft; 0: never",
+    )
+    when_weak: Literal["answer", "escalate", "abstain"] = Field(
+        default="answer",
+        description="what a weak consensus leads to: answer (as any other), escalate (`escalate_to` is asked the plain "
+        "question), or abstain (the answer says that there is none)",
+    )
+    escalate_to: str | None = Field(default=None, description="the stronger expert that a weak consensus goes to")
+    minority: Literal["hide", "show"] = Field(
+        default="hide", description="show: the verdict expert sees the dissent too, marked as such"
+    )
+    min_drafts: PositiveInt = Field(default=1, description="fewest drafts with text that an answer may be made of")
+    quorum: PositiveInt | None = Field(
+        default=None, description="drafts that are enough; the rest get grace_s and are cancelled. Default: all"
+    )
+    grace_s: float = Field(default=0.0, ge=0, description="seconds for further drafts once the quorum is there")
+    context_tokens: int = Field(
+        default=6000,
+        ge=100,
+        description="most tokens of all drafts in the verdict's prompt (characters / 4); longer ones are cut alike",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_keep(self) -> Self:
@@ -80,4 +109,10 @@ class Fusion(Rule):
         """What this block needs and has not, as a sentence; empty where it is whole."""
         if self.consensus in {"judge", "entailment"} and self.judge is None:
             return f"consensus: {self.consensus} needs the expert that compares the drafts as `judge`"
+        if self.when_weak == "escalate" and self.escalate_to is None:
+            return "when_weak: escalate needs the expert that is asked then as `escalate_to`"
+        if self.when_weak != "answer" and not self.weak_below:
+            return f"when_weak: {self.when_weak} has no effect with weak_below: 0"
+        if self.min_drafts > self.max_drafts:
+            return f"min_drafts is {self.min_drafts}, max_drafts only {self.max_drafts}"
         return ""

@@ -17,7 +17,7 @@ __all__ = ["classifier_problems", "key_path", "name_problems", "reference_proble
 
 Named = list[tuple[Path, Scalar]]
 
-_SPOKEN = {"verdict": "write a verdict", "judge": "compare drafts"}
+_SPOKEN = {"verdict": "write a verdict", "judge": "compare drafts", "escalate_to": "answer in its place"}
 """Keys of `fusion` that name an expert, and what it must be able to do."""
 
 

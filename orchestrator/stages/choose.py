@@ -152,7 +152,8 @@ class Chooser:
         wanted = list(dict.fromkeys([*planned.plan.experts, *fusion.experts]))
         usable, skipped = self._usable(wanted, request)
         up = [expert for expert in usable if self._registry.condition(expert).state != "down"]
-        drafting = tuple(up[: fusion.max_drafts])
+        drafting, unpaid = self._affordable(up[: fusion.max_drafts], verdict, fusion, request)
+        skipped = (*skipped, *unpaid)
         if len(drafting) < 2 or verdict is None:  # noqa: PLR2004 - agreement needs two
             lacking = "no expert can write a verdict" if verdict is None else "fewer than two experts can draft"
             return Chosen(
@@ -172,6 +173,16 @@ class Chooser:
             reason=f"{grounds}; fusion: {reason}",
             took_ms=watch.ms,
         )
+
+    def _affordable(
+        self, experts: Sequence[str], verdict: str | None, fusion: Fusion, request: ChatRequest
+    ) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
+        """The experts whose drafts, with a verdict, keep to the budget of a query; the last ones go first."""
+        writer = [verdict] if verdict is not None and fusion.kind == "synthesize" else []
+        drafting, left_out = list(experts), list[Skipped]()
+        while drafting and (why := self._overspent([*drafting, *writer], request)):
+            left_out.append(Skipped(expert=drafting.pop(), reason=f"does not draft: {why}"))
+        return tuple(drafting), tuple(left_out)
 
     def _ruled(self, chosen: Chosen, category: str, fusion: Fusion, plans: Plans) -> Chosen:
         """A fuse plan with how its drafts become one answer."""
@@ -241,6 +252,7 @@ def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: s
         experts=plan.experts,
         verdict=writer,
         weights=dict(zip(plan.experts, plan.weights, strict=True)) if plan.weights else {},
+        evidence=planned.evidence,
         cost_quality=planned.cost_quality,
         reason=_grounds(category, planned, request),
         took_ms=watch.ms,

@@ -9,7 +9,6 @@ Source: Speculative Verdict (arXiv 2510.20812; PAPERS.md 1.3): s(y_i) = sum over
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 
@@ -22,16 +21,12 @@ from orchestrator.trace import Stopwatch
 from orchestrator.types import Draft
 from routers.fusion import ballots_of, speakers, support
 from routers.fusion.extraction import short_answer
+from routers.fusion.kept import default_keep
 
-__all__ = ["default_keep", "elected", "is_unanimous", "kept_of", "nearest", "peer_scores", "shares", "with_text"]
+__all__ = ["elected", "is_unanimous", "kept_of", "nearest", "peer_scores", "shares", "with_text"]
 
 TIE = 1e-12
 """Scores this close at the cut are equal; which of them stays is drawn by the seed (as in the paper's code)."""
-
-
-def default_keep(drafts: int) -> int:
-    """Three fifths, rounded up: the paper keeps 3 of 5."""
-    return math.ceil(drafts * 3 / 5)
 
 
 def with_text(drafts: Sequence[Draft]) -> list[Draft]:

@@ -21,12 +21,15 @@ from orchestrator.decision import Attempt, Failure, TokenCount
 from orchestrator.errors import ExpertError, ExpertTimeout, NoExpertLeft
 from orchestrator.fleet.guard import Visit
 from orchestrator.fleet.registry import Registry
+from orchestrator.stages.price import expected_usd
 from orchestrator.trace import Stopwatch, Trace
-from orchestrator.types import AtOnce, ChatRequest, Chunk, Draft, Emit, at_once
+from orchestrator.types import AtOnce, ChatRequest, Chunk, Draft, Emit, Progress, at_once
 
-__all__ = ["Drafting", "Relay", "call", "nowhere"]
+__all__ = ["Drafting", "Relay", "call", "nowhere", "report"]
 
 Role = Literal["answer", "draft", "score", "verdict", "categorize"]
+FUSION = "fusion"
+"""Who speaks of progress where no expert does."""
 MOST_WAIT_S = 1.0
 """An expert that asks to be left alone for longer is not waited for: the next one may answer sooner."""
 FIRST_PAUSE_S = 0.1
@@ -37,6 +40,13 @@ FIRST_SHARE = 0.75
 that accepts and never speaks must not use up the fallback's time. Once something has gone out it has all of it."""
 DRAFT_SHARE = 0.6
 """Share of the time left that drafts may take; what is not there by then is left out, and a verdict can follow."""
+
+
+async def report(request: ChatRequest, what: str, done: int, total: int) -> None:
+    """Tell a client that listens how far a fused answer is."""
+    if request.report is not None:
+        message = f"{what} {done} of {total}" if total > 1 else what
+        await request.report(Progress(expert=FUSION, done=done, total=total, message=message))
 
 
 async def nowhere(_: Chunk) -> None:
@@ -116,8 +126,18 @@ class Drafting:
             raise failures[0]
         raise NoExpertLeft(failures)
 
-    async def side_by_side(self, experts: Sequence[str], request: ChatRequest, trace: Trace) -> list[Draft]:
+    async def side_by_side(
+        self,
+        experts: Sequence[str],
+        request: ChatRequest,
+        trace: Trace,
+        *,
+        quorum: int | None = None,
+        grace_s: float = 0.0,
+    ) -> list[Draft]:
         """The drafts of all experts that gave one in time, in the order of `experts`.
+
+        quorum: so many drafts with text are enough; the others are cancelled after `grace_s`. Default: all.
 
         Raises:
             NoExpertLeft: none did.
@@ -133,7 +153,12 @@ class Drafting:
                 drafts[expert] = await self._ask(expert, alone, relay, trace, role="draft")
             except ExpertError as error:
                 failures.append(error)
+                return
+            if sum(bool(draft.text.strip()) for draft in drafts.values()) == (quorum or len(experts)):
+                drafting.deadline = min(drafting.deadline, anyio.current_time() + grace_s)
+            await report(request, "drafting", len(drafts), len(experts))
 
+        await report(request, "drafting", 0, len(experts))
         with anyio.move_on_after(request.left_s * DRAFT_SHARE) as drafting:
             async with anyio.create_task_group() as group:
                 for expert in experts:
@@ -157,6 +182,10 @@ class Drafting:
             if relay.begun:
                 raise
             return None
+
+    def expected_usd(self, expert: str | None, request: ChatRequest) -> float:
+        """What a call of an expert is expected to cost; 0 for nobody."""
+        return 0.0 if expert is None else expected_usd(self._registry.settings(expert).cost, request)
 
     async def _begun_within(
         self, share: float, expert: str, request: ChatRequest, relay: Relay, trace: Trace, *, role: Role

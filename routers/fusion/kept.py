@@ -6,11 +6,18 @@ same or not: s(y_i) = sum over j != i of (1 - agree_j(y_i)) counts the drafts th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from routers.fusion.votes import Ballots, Flags, Ints, Reals
 
-__all__ = ["nearest_kept", "some_kept", "unanimous"]
+__all__ = ["default_keep", "nearest_kept", "some_kept", "unanimous"]
+
+
+def default_keep(drafts: int) -> int:
+    """Three fifths, rounded up: the paper keeps 3 of 5."""
+    return math.ceil(drafts * 3 / 5)
 
 
 def nearest_kept(ballots: Ballots, keep: Ints, draws: Reals) -> Flags:

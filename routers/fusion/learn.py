@@ -14,6 +14,7 @@ import numpy as np
 
 from routers.errors import TrainingError
 from routers.fusion.fitted import fitted_weights
+from routers.fusion.kept import default_keep, some_kept
 from routers.fusion.order import greedy_order
 from routers.fusion.policy import FusionPolicy
 from routers.fusion.reliability import accuracies, log_odds
@@ -22,6 +23,7 @@ from routers.mapping.learn import FuseColumn, learn_mapping
 
 __all__ = ["Lesson", "Vote", "fuse_columns", "learn_policy", "learn_votes", "order_of", "scores_of"]
 
+PLACEBO_SEED = 0
 FEWEST = 3
 """Of two drafts the heavier one wins, whatever the other says."""
 
@@ -105,7 +107,8 @@ def fuse_columns(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: 
         FuseColumn(
             name=name,
             members=tuple(experts[at] for at in vote.experts),
-            scores=scores[name],
+            scores=scores[name].vote,
+            placebo=scores[name].placebo,
             weights=dict(zip(lesson.categories, vote.weights.tolist(), strict=False)),
         )
         for name, vote in learn_votes(lesson, most=most).items()
@@ -125,17 +128,35 @@ def scores_of(scores: Reals, winner: Ints) -> Reals:
     return np.where(winner >= 0, scores[np.arange(len(scores)), winner], 0.0)
 
 
-def _held_out_scores(lesson: Lesson, fold: Ints, *, most: int) -> dict[str, Reals]:
-    """What each candidate scores on every query, [n], learned without the query's fold."""
-    found: dict[str, Reals] = {}
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """Of a vote, and of the same one without as many drafts, drawn at random, as a consensus drops; [n] each."""
+
+    vote: Reals
+    placebo: Reals
+
+
+def _held_out_scores(lesson: Lesson, fold: Ints, *, most: int) -> dict[str, _Scores]:
+    """What each candidate scores on every query, learned without the query's fold."""
+    found: dict[str, _Scores] = {}
+    draws = np.random.default_rng(PLACEBO_SEED).random(lesson.ballots.codes.shape)
     for number in np.unique(fold):
         held = np.flatnonzero(fold == number)
         judged = lesson.rows(held)
         for name, vote in learn_votes(lesson.rows(fold != number), most=most).items():
             chosen = list(vote.experts)
-            winner = speakers(judged.ballots.experts(chosen).undrawn, vote.weights[judged.group])
-            found.setdefault(name, np.zeros(len(lesson)))[held] = scores_of(judged.scores[:, chosen], winner)
+            ballots, weights = judged.ballots.experts(chosen).undrawn, vote.weights[judged.group]
+            scores = found.setdefault(name, _Scores(np.zeros(len(lesson)), np.zeros(len(lesson))))
+            scores.vote[held] = scores_of(judged.scores[:, chosen], speakers(ballots, weights))
+            some = ballots.only(_some(ballots, draws[held][:, chosen]))
+            scores.placebo[held] = scores_of(judged.scores[:, chosen], speakers(some, weights))
     return found
+
+
+def _some(ballots: Ballots, draws: Reals) -> Flags:
+    """So many drafts as a consensus keeps, whatever they say, [n, k]."""
+    answered = ballots.answered.sum(axis=1).tolist()
+    return some_kept(ballots, np.array([default_keep(count) for count in answered], dtype=np.intp), draws)
 
 
 def _usual_options(lesson: Lesson) -> Reals:

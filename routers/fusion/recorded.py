@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from routers.examples import same_text
 from routers.fusion.extraction import short_answer
@@ -131,16 +132,35 @@ def _lesson(lines: Sequence[Graded], categories: Sequence[str], experts: Sequenc
 
 def _whole(column: FuseColumn, rows: Ints, n: int) -> FuseColumn:
     """With the scores of all lines, NaN where it was not replayed, and named after its members."""
-    scores = np.full(n, np.nan)
-    scores[rows] = column.scores
     kind = column.name.partition(" of ")[0]
-    return replace(column, name=f"{kind}: {' + '.join(column.members)}", scores=scores)
+    return replace(
+        column,
+        name=f"{kind}: {' + '.join(column.members)}",
+        scores=_spread(column.scores, rows, n),
+        placebo=None if column.placebo is None else _spread(column.placebo, rows, n),
+    )
+
+
+def _spread(values: npt.ArrayLike, rows: Ints, n: int) -> Reals:
+    spread = np.full(n, np.nan)
+    spread[rows] = values
+    return spread
 
 
 def _joined(first: FuseColumn, second: FuseColumn) -> FuseColumn:
     """The same vote of two panels, which have no category in common."""
-    scores = np.where(np.isnan(np.asarray(first.scores)), second.scores, first.scores)
-    return replace(first, scores=scores, weights={**first.weights, **second.weights})
+    return replace(
+        first,
+        scores=_filled(first.scores, second.scores),
+        placebo=None if first.placebo is None or second.placebo is None else _filled(first.placebo, second.placebo),
+        weights={**first.weights, **second.weights},
+    )
+
+
+def _filled(values: npt.ArrayLike, others: npt.ArrayLike) -> Reals:
+    """The first where they are known, the others elsewhere."""
+    first = np.asarray(values, dtype=np.float64)
+    return np.where(np.isnan(first), np.asarray(others, dtype=np.float64), first)
 
 
 def _verdicts(lines: Sequence[Graded], *, most: int) -> list[FuseColumn]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from routers.mapping.frontier import frontier
 from routers.mapping.learned import CostUnit, Fused, LearnedMapping, Limits, Step
 from routers.mapping.matrix import Cell
 from routers.mapping.outcomes import FuseColumn, Outcomes, outcomes_of
+from routers.mapping.scores import SAME
 from routers.mapping.shrinkage import Reals
 
 __all__ = ["Budget", "FuseColumn", "LearnedMapping", "learn_mapping"]
@@ -79,7 +81,7 @@ def learn_mapping(
         ranking=_rankings(outcomes, choice, hosted),
         general_ranking=_general(outcomes, choice, hosted),
         frontier=_frontier(outcomes, choice, hosted),
-        cells=_cells(outcomes, choice),
+        cells=_cells(outcomes, choice, fuse_columns),
         fallbacks=fallbacks,
         shares=dict(zip(outcomes.categories, outcomes.shares.tolist(), strict=True)),
         proven=choice.solution.proven,
@@ -204,7 +206,7 @@ def _frontier(outcomes: Outcomes, choice: Choice, hosted: npt.NDArray[np.bool_])
     )
 
 
-def _cells(outcomes: Outcomes, choice: Choice) -> dict[str, dict[str, Cell]]:
+def _cells(outcomes: Outcomes, choice: Choice, fused: Sequence[FuseColumn]) -> dict[str, dict[str, Cell]]:
     table, experts = choice.table, len(outcomes.experts)
     gain = np.hstack([table.gain[:, :experts], choice.trial.gain])
     gain_low = np.hstack([table.gain_low[:, :experts], choice.trial.low])
@@ -215,13 +217,33 @@ def _cells(outcomes: Outcomes, choice: Choice) -> dict[str, dict[str, Cell]]:
         category: {
             column: Cell(
                 n=int(table.n[row, position]),
-                over=None if position < experts else outcomes.experts[choice.trial.over[row, position - experts]],
+                **_evidence(outcomes, choice, fused, row=row, position=position),
                 **{name: _known(array[row, position]) for name, array in zip(names, numbers, strict=True)},
             )
             for position, column in enumerate(outcomes.columns)
         }
         for row, category in enumerate(outcomes.categories)
     }
+
+
+def _evidence(
+    outcomes: Outcomes, choice: Choice, columns: Sequence[FuseColumn], *, row: int, position: int
+) -> dict[str, Any]:
+    """Of a fuse plan in a category: with whom it is compared, how often it helped and harmed, and the placebo."""
+    at = position - len(outcomes.experts)
+    if at < 0:
+        return {}
+    column, over = columns[at], int(choice.trial.over[row, at])
+    here = outcomes.group == row
+    single = outcomes.scores[here, over]
+    gains = outcomes.scores[here, position] - single
+    found: dict[str, Any] = {"over": outcomes.experts[over]}
+    found |= {"helped": int((gains > SAME).sum()), "harmed": int((gains < -SAME).sum())}
+    if column.placebo is not None:
+        placebo = np.asarray(column.placebo, dtype=np.float64)[here] - single
+        known = placebo[~np.isnan(placebo)]
+        found["placebo"] = float(known.mean()) if len(known) else None
+    return found
 
 
 def _known(number: np.float64) -> float | None:

@@ -24,7 +24,8 @@ class FuseColumn:
 
     name: unlike any expert's. members: the experts that draft, at least two. scores: 0 to 1 [n], NaN where not tried.
     costs_usd: of the whole plan [n]; without it the sum of the members' costs. weights: by category, of the members'
-    votes in their order; none where a verdict is written, by the expert `verdict` if that is known.
+    votes in their order; none where a verdict is written, by the expert `verdict` if that is known. placebo: what the
+    same vote scores without as many drafts, drawn at random, as a consensus drops [n].
     """
 
     name: str
@@ -33,6 +34,7 @@ class FuseColumn:
     costs_usd: npt.ArrayLike | None = None
     weights: Mapping[str, Sequence[float]] = field(default_factory=dict)
     verdict: str | None = None
+    placebo: npt.ArrayLike | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

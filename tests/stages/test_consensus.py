@@ -13,10 +13,11 @@ from orchestrator.config.fusion import Rule
 from orchestrator.decision import Consensus
 from orchestrator.stages.agreement.likelihood import distances
 from orchestrator.stages.agreement.measures import Measures
-from orchestrator.stages.consensus import default_keep, elected, nearest, peer_scores
+from orchestrator.stages.consensus import elected, nearest, peer_scores
 from orchestrator.testing import ScriptedExpert
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest, Draft
+from routers.fusion.kept import default_keep
 from tests.flowing import Words, flowing
 
 pytestmark = pytest.mark.anyio

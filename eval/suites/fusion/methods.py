@@ -14,10 +14,9 @@ import numpy as np
 from eval.metrics.arrays import Flags, IntArray, Reals
 from eval.splits import Split, text_folds
 from eval.suites.fusion.drafts import Drafted
-from orchestrator.stages.consensus import default_keep
 from routers.fusion import Ballots, Decided, decide, winners
 from routers.fusion.fitted import fitted_weights
-from routers.fusion.kept import nearest_kept, some_kept
+from routers.fusion.kept import default_keep, nearest_kept, some_kept
 from routers.fusion.learn import Lesson, learn_policy, order_of
 from routers.fusion.policy import FusionPolicy
 from routers.fusion.reliability import accuracies, effective_options, log_odds
