@@ -224,6 +224,11 @@ class Serve(Settings):
     store: str | None = Field(
         default=None, repr=False, description="URL of the database for decisions, feedback and usage"
     )
+    content: bool = Field(
+        default=False,
+        description="the latest decisions keep their texts, in memory: query, drafts, what the verdict was shown; "
+        "GET /v1/decisions/{id} gives them to all that have a key",
+    )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, description="largest request body; more is refused with 413"
     )

@@ -30,11 +30,12 @@ _DATA = (
 )
 _SCORES = (
     "Judge how well an answer meets each criterion, from {lowest} (not at all) to {top} (fully). Reply with one JSON "
-    'object, {{"scores": {example}}}, and with nothing else.'
+    'object, {{"scores": {{...}}}}, in which each of {names} has its number, and with nothing else.'
 )
 _PAIR = (
     "Judge for each criterion which of two answers meets it better: first, second or same. Length and order are no "
-    'merit. Reply with one JSON object, {{"better": {example}}}, and with nothing else.'
+    'merit. Reply with one JSON object, {{"better": {{...}}}}, in which each of {names} has one of these words, and '
+    "with nothing else."
 )
 
 
@@ -46,13 +47,13 @@ class Sheet:
 
     def scoring(self, query: str, answer: str) -> Wanted:
         """Asks for a score of each criterion."""
-        instructions = _SCORES.format(lowest=LOWEST, top=TOP, example=self._example(TOP))
+        instructions = _SCORES.format(lowest=LOWEST, top=TOP, names=self._names)
         score = {"type": "integer", "minimum": LOWEST, "maximum": TOP}
         return self._wanted(instructions, "scores", score, query, {"answer": answer})
 
     def preferring(self, query: str, first: str, second: str) -> Wanted:
         """Asks which of two answers is better by each criterion."""
-        instructions = _PAIR.format(example=self._example("first"))
+        instructions = _PAIR.format(names=self._names)
         return self._wanted(
             instructions,
             "better",
@@ -94,8 +95,10 @@ class Sheet:
             schema=_object({key: inner}),
         )
 
-    def _example(self, value: str | int) -> str:
-        return json.dumps(dict.fromkeys(self.criteria, value))
+    @property
+    def _names(self) -> str:
+        """Without an example reply, whose values small judges would copy."""
+        return ", ".join(map(json.dumps, self.criteria))
 
 
 def _blocks(word: str, texts: Mapping[str, str]) -> Sequence[str]:

@@ -184,7 +184,7 @@ class Fleet:
             },
             "fusion": {"verdict": "plain", "max_drafts": 3, "consensus": "likelihood"},
             "budget": {"deadline_s": 240},
-            "serve": {"port": int(self.url.rpartition(":")[2])},
+            "serve": {"port": int(self.url.rpartition(":")[2]), "content": True},
             "launch": {
                 "base": {
                     **common,

@@ -60,18 +60,22 @@ def test_what_is_kept_follows_from_the_matrix(fused: tuple[dict[str, Any], list[
 
 
 def test_the_verdict_reads_the_kept_drafts_and_no_other(fused: tuple[dict[str, Any], list[Heard]]) -> None:
-    """Specified (issue 7): seen where it counts, in what the server was asked for."""
+    """Specified (issue 7): the prompt in the decision has the kept drafts alone, and is what reached the server."""
     decision, chats = fused
     drafting, verdict = chats[:-1], chats[-1]
-    drafts = {chat.asked["model"]: said(chat) for chat in drafting}
-    assert sorted(drafts) == sorted(SERVED.values())
-    stage = decision["consensus"]
+    drafts = {draft["expert"]: draft["text"] for draft in decision["drafts"]}
+    assert drafts == {expert: said(chat) for expert, name in SERVED.items() for chat in drafting if asks(chat, name)}
+    stage, prompt = decision["consensus"], decision["verdict"]["prompt"]
     best_first = sorted(stage["kept"], key=stage["scores"].__getitem__)
-    system, user = verdict.asked["messages"]
-    (word,) = set(re.findall(r"^\[(\w+) draft \d+\]$", system["content"], re.MULTILINE))
-    blocks = re.findall(rf"^\[{word} draft \d+\]\n(.*?)\n\[{word} end\]$", system["content"], re.MULTILINE | re.DOTALL)
-    assert blocks == [drafts[SERVED[expert]] for expert in best_first]
-    assert not any(drafts[SERVED[expert]] in system["content"] for expert in stage["dissent"])
-    assert user == {"role": "user", "content": ASKED}
+    (word,) = set(re.findall(r"^\[(\w+) draft \d+\]$", prompt, re.MULTILINE))
+    blocks = re.findall(rf"^\[{word} draft \d+\]\n(.*?)\n\[{word} end\]$", prompt, re.MULTILINE | re.DOTALL)
+    assert blocks == [drafts[expert] for expert in best_first]
+    assert not any(drafts[expert] in prompt for expert in stage["dissent"])
+    asked = [{"role": "system", "content": prompt}, {"role": "user", "content": ASKED}]
+    assert verdict.asked["messages"] == asked
     assert (decision["verdict"]["kind"], decision["verdict"]["expert"]) == ("synthesize", "plain")
     assert decision["verdict"]["saw"] == best_first
+
+
+def asks(chat: Heard, model: str) -> bool:
+    return bool(chat.asked["model"] == model)
