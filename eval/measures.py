@@ -83,6 +83,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "collection_accuracy": Measure("share of queries whose collection the pilots choose right"),
         # fusion
         "majority": Measure("the commonest answer"),
+        "stable": Measure("answers weighted, without labels, by how often the others confirm each expert"),
         "weighted": Measure("answers weighted by how reliable each expert is in the category"),
         "fitted": Measure("answers weighted so that right ones win on the learning part"),
         "consensus": Measure("the answer that the kept drafts hold"),
