@@ -5,16 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
 VLLM_READY := $(VLLM_VENV)/.installed
+CLIENTS_VENV := .venv-clients
+CLIENTS_READY := $(CLIENTS_VENV)/.installed
 MCP_SERVERS := .mcp-servers
 MCP_READY := $(MCP_SERVERS)/.installed
 READY := $(VENV)/.installed
 LOCKS := requirements/torch.txt requirements/locked.txt requirements/weights.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-vllm test-mcp lint bench lock clean
+.PHONY: help setup run test test-vllm test-mcp test-clients lint bench lock clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make .venv and install everything that is locked, weights included
 
@@ -50,6 +52,13 @@ $(MCP_READY): requirements/mcp-servers.txt requirements/mcp-servers.sh requireme
 test-mcp: $(READY) $(MCP_READY)  ## install MCP servers of others, and run the product over them while they are killed, hung, slowed
 	@ORCHESTRATOR_MCP_SERVERS=$(abspath $(MCP_SERVERS)) $(BIN)/python -m pytest tests/mcp_servers
 
+$(CLIENTS_READY): requirements/clients.txt requirements/clients.sh
+	@PYTHON=$(PYTHON) requirements/clients.sh $(CLIENTS_VENV)
+	@touch $@
+
+test-clients: $(READY) $(CLIENTS_READY)  ## install clients of others (openai, anthropic, agents), and run them against the service
+	@ORCHESTRATOR_CLIENTS=$(abspath $(CLIENTS_VENV))/bin/python $(BIN)/python -m pytest tests/clients
+
 lint: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -69,4 +78,4 @@ lock: $(READY)  ## resolve the dependencies of pyproject.toml again
 	@requirements/lock.sh
 
 clean:  ## remove what can be made again
-	rm -rf $(VENV) $(VLLM_VENV) $(MCP_SERVERS) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) $(CLIENTS_VENV) $(MCP_SERVERS) artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,12 +18,14 @@ from starlette.types import ASGIApp
 from orchestrator.config import Config
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.service.chat import CHAT_PATH, ChatFirst
+from orchestrator.service.chat import CHAT, ChatFirst
 from orchestrator.service.embeddings import EMBEDDINGS_PATH, embeddings
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.keys import KeyGuard
+from orchestrator.service.messages.surface import MESSAGES
 from orchestrator.service.openapi import document_plain_routes
 from orchestrator.service.requests_log import log_request
+from orchestrator.service.responses.surface import RESPONSES
 from orchestrator.service.routes import router
 from orchestrator.service.telemetry import Meters, metrics
 from orchestrator.trace import Trace
@@ -32,6 +34,8 @@ __all__ = ["create_app"]
 
 CLIENT_CLOSED_REQUEST = 499
 """nginx's number for a client that left; nobody sees it."""
+
+SURFACES = (CHAT, RESPONSES, MESSAGES)
 
 log = structlog.get_logger()
 
@@ -48,7 +52,7 @@ def create_app(
     with each that has ended.
     """
     rest = _rest(open_engine, log_request)
-    app: ASGIApp = ChatFirst(rest, rest.state)
+    app: ASGIApp = ChatFirst(rest, rest.state, *SURFACES)
     return KeyGuard(app, keys=config.serve.key_list) if config.serve.key_list else app
 
 
@@ -71,7 +75,7 @@ def _rest(
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours has what routing needs, and costs less
         routes=[
-            Route(CHAT_PATH, _elsewhere, methods=["POST"]),
+            *(Route(surface.path, _elsewhere, methods=["POST"]) for surface in SURFACES),
             Route(EMBEDDINGS_PATH, embeddings, methods=["POST"]),
             Route("/metrics", metrics, methods=["GET"]),
         ],

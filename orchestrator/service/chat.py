@@ -1,12 +1,18 @@
-"""POST /v1/chat/completions: the hot path. Bare ASGI: no request object, no model of the body, no task of its own."""
+"""The hot path: chat requests, in OpenAI's form or another one (`Surface`), answered whole or as a stream.
+
+Bare ASGI: no request object, no model of the body, no task of its own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, Protocol
 
 import structlog
 from starlette.datastructures import State
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.engine import Engine
@@ -20,13 +26,53 @@ from orchestrator.service.streaming import EventStream, Hangup
 from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
-from orchestrator.wire import completion
 
-__all__ = ["CHAT_PATH", "ChatFirst", "answer_chat"]
-
-CHAT_PATH = "/v1/chat/completions"
+__all__ = ["CHAT", "ChatFirst", "Surface", "answer"]
 
 log = structlog.get_logger()
+
+
+class Surface(Protocol):
+    """A form of chat requests and their answers. path: where they are posted."""
+
+    path: str
+
+    def chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body in OpenAI's chat form; raises InvalidRequest."""
+        ...
+
+    def out(self, send: Send, trace: Trace, scope: Scope, body: Mapping[str, Any]) -> EventStream:
+        """What takes the answer. body: as the client sent it."""
+        ...
+
+    def error(self, error: OrchestratorError, headers: Mapping[str, str] | None) -> Response:
+        """The response of a request that failed before its first byte."""
+        ...
+
+    def bug(self) -> Response:
+        """The response of a defect of ours."""
+        ...
+
+
+class _Chat:
+    """POST /v1/chat/completions: as it is."""
+
+    path = "/v1/chat/completions"
+
+    def chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        return body
+
+    def out(self, send: Send, trace: Trace, scope: Scope, body: Mapping[str, Any]) -> EventStream:  # noqa: ARG002 - as every surface
+        return EventStream(send, trace, direct_of(scope))
+
+    def error(self, error: OrchestratorError, headers: Mapping[str, str] | None) -> Response:
+        return error_response(error, headers)
+
+    def bug(self) -> Response:
+        return plain_error(500, BUG)
+
+
+CHAT: Surface = _Chat()
 
 
 class ChatFirst:
@@ -35,29 +81,31 @@ class ChatFirst:
     state: the application's, which has `engine`, `meters` and `log_request` once it runs.
     """
 
-    def __init__(self, app: ASGIApp, state: State) -> None:
+    def __init__(self, app: ASGIApp, state: State, *surfaces: Surface) -> None:
         self._app = app
         self._state = state
+        self._surfaces = {surface.path: surface for surface in surfaces}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == CHAT_PATH and scope["method"] == "POST":
-            await answer_chat(self._state, scope, receive, send)
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._surfaces:
+            await answer(self._state, scope, receive, send, self._surfaces[scope["path"]])
         else:
             await self._app(scope, receive, send)
 
 
-async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) -> None:
-    """Route, ask and answer one chat request, streaming if it says so."""
+async def answer(state: State, scope: Scope, receive: Receive, send: Send, surface: Surface) -> None:
+    """Route, ask and answer one request, streaming if it says so."""
     engine: Engine = state.engine
     trace: Trace | None = None
     out: EventStream | None = None
     try:
-        body = chat_body(await read_json(scope, receive, limit=engine.config.serve.max_body_bytes))
+        sent = await read_json(scope, receive, limit=engine.config.serve.max_body_bytes)
+        body = chat_body(surface.chat(sent))
         cost_quality, progress = take_cost_quality(body), take_progress(body)
         request, trace = engine.pipeline.request(
             body, model=chat_model(body), cost_quality=cost_quality, session=session_of(scope, body)
         )
-        out = EventStream(send, trace, direct_of(scope))
+        out = surface.out(send, trace, scope, sent)
         if progress and request.stream:
             request = replace(request, report=out.report)
         with Hangup(receive, request.deadline) as hangup:
@@ -67,13 +115,13 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
     except ClientDisconnect:
         return
     except OrchestratorError as error:
-        await error_response(error, decision_headers(trace) if trace else None)(scope, receive, send)
+        await surface.error(error, decision_headers(trace) if trace else None)(scope, receive, send)
     except Exception:  # supervised border
         # A defect of ours: logged with its trace, told to the client without.
-        log.exception("bug", path=CHAT_PATH)
+        log.exception("bug", path=surface.path)
         if out is not None and out.begun:
             raise
-        await plain_error(500, BUG)(scope, receive, send)
+        await surface.bug()(scope, receive, send)
     finally:
         if trace is not None:
             _note(state, trace)
@@ -82,7 +130,7 @@ async def answer_chat(state: State, scope: Scope, receive: Receive, send: Send) 
 async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: EventStream) -> None:
     if not request.stream:
         draft = await engine.pipeline.run(request, nowhere, trace)
-        await out.whole(completion(draft, model=draft.expert))
+        await out.answer(draft)
         return
     try:
         await engine.pipeline.run(request, out, trace)

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.errors import NotAuthorized
 from orchestrator.service.errors import error_response
+from orchestrator.service.messages.errors import in_shape
+from orchestrator.service.messages.surface import MESSAGES
 
 __all__ = ["KeyGuard"]
 
@@ -27,11 +29,13 @@ class KeyGuard:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._known(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        error = NotAuthorized("No valid API key: send 'Authorization: Bearer KEY'.")
-        await error_response(error)(scope, receive, send)
+        error = NotAuthorized("No valid API key: send 'Authorization: Bearer KEY' (or 'x-api-key: KEY').")
+        shape = in_shape if scope["path"].startswith(MESSAGES.path) else error_response
+        await shape(error)(scope, receive, send)
 
     def _known(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip().encode()
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        given = (bearer or headers.get("x-api-key", "").strip()).encode()
         matches = [hmac.compare_digest(given, key) for key in self._keys]
-        return scheme.lower() == "bearer" and any(matches)
+        return any(matches)

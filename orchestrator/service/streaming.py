@@ -18,8 +18,8 @@ from orchestrator.service.direct import Direct
 from orchestrator.service.errors import error_body
 from orchestrator.service.headers import decision_headers, header_lines
 from orchestrator.trace import Trace
-from orchestrator.types import Chunk, Progress
-from orchestrator.wire import progress_fields
+from orchestrator.types import Chunk, Draft, Progress
+from orchestrator.wire import completion, progress_fields
 
 __all__ = ["EventStream", "Hangup"]
 
@@ -136,8 +136,11 @@ class EventStream:
         finally:
             self._reporting = False
 
-    async def whole(self, body: bytes) -> None:
+    async def answer(self, draft: Draft) -> None:
         """An answer that is not streamed."""
+        await self._whole(completion(draft, model=draft.expert))
+
+    async def _whole(self, body: bytes) -> None:
         self.begun = True
         if self._direct is not None and self._direct.whole(_JSON_LINE + header_lines(self._trace), body):
             return
