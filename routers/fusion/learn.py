@@ -1,14 +1,15 @@
 """Recorded drafts -> who is fused, in which categories, with which weights. Knows scores and answers.
 
 The candidates are votes of the first 3, 4, ... experts in the order in which they are worth asking (`order`), weighted
-by log odds, by fitted weights, or without labels (`stability`: only where that helped against equal weights). Each is
-scored on queries that were held out when it was learned, its order and weights included. What a category gets is the
-mapping's decision, by the paired gain of each vote on the best single expert: it has to be proven that fusing does no
-harm (`routers.mapping.harm`).
+by log odds or by fitted weights; or without labels (`stability`), where that beats equal weights and log odds alike.
+Each is scored on queries that were held out when it was learned, its order and weights included. What a category gets
+is the mapping's decision, by the paired gain of each vote on the best single expert: it has to be proven that fusing
+does no harm (`routers.mapping.harm`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -120,8 +121,14 @@ def fuse_columns(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: 
             weights=dict(zip(lesson.categories, vote.weights.tolist(), strict=False)),
         )
         for name, vote in learn_votes(lesson, most=most).items()
-        if not name.startswith(STABLE) or helped(scores[name].vote, scores[name].equal)
+        if not name.startswith(STABLE) or _pays(name, scores)
     ]
+
+
+def _pays(name: str, scores: Mapping[str, _Scores]) -> bool:
+    """Whether a vote that no label taught is better than the equal one and than that by log odds, of the same size."""
+    taught = scores[name.replace(STABLE, "weighted")].vote
+    return helped(scores[name].vote, scores[name].equal) and helped(scores[name].vote, taught)
 
 
 def learn_policy(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: int, seed: int = 0) -> FusionPolicy:

@@ -62,12 +62,12 @@ def stable_weights(ballots: Ballots, group: Ints, options: Reals, *, count: int)
     return capped(log_odds(stable, options[:, None]))
 
 
-def helped(with_weights: Reals, with_equal: Reals) -> bool:
-    """Whether held-out scores [n] are better than those of the equal vote of the same experts, beyond chance.
+def helped(scores: Reals, otherwise: Reals) -> bool:
+    """Whether held-out scores [n] are better than those of another vote of the same experts, beyond chance.
 
     By the normal interval of the paired mean, 95 %.
     """
-    gain = with_weights - with_equal
+    gain = scores - otherwise
     if int((gain != 0).sum()) < FEWEST_CHANGES:
         return False
     return float(gain.mean()) - Z95 * float(gain.std(ddof=1)) / float(np.sqrt(len(gain))) > 0
