@@ -83,6 +83,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "collection_accuracy": Measure("share of queries whose collection the pilots choose right"),
         # fusion
         "majority": Measure("the commonest answer"),
+        "stable": Measure("answers weighted, without labels, by how often the others confirm each expert"),
         "weighted": Measure("answers weighted by how reliable each expert is in the category"),
         "fitted": Measure("answers weighted so that right ones win on the learning part"),
         "consensus": Measure("the answer that the kept drafts hold"),
@@ -101,6 +102,14 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         ),
         "unanswered": Measure("share without an answer that could be read", "lower"),
         "unanswered_by": Measure("share of an expert's drafts without an answer", "lower"),
+        # judges
+        "agreement": Measure("share of pairs of answers in the order of their true grades; a tie counts half"),
+        "agreement_gain": Measure("agreement of one way to judge less that of another, on the same pairs"),
+        "correlation": Measure("rank correlation (Spearman) of grades given and true ones, over all answers"),
+        "tau": Measure("Kendall's tau-b of the answers to one query, mean over the queries"),
+        "steady": Measure("share of preferences that stay the same when the two answers change places"),
+        "judge_failures": Measure("share of answers or pairs of which a judge said nothing that can be used", "lower"),
+        "judge_tokens": Measure("tokens that judging the answers to one query takes", "lower"),
         # tools
         "recall1": Measure("share whose right tool comes first"),
         "recall5": Measure("share whose right tool is among the first five"),

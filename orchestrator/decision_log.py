@@ -1,4 +1,4 @@
-"""The latest decisions, in memory, without content."""
+"""The latest decisions, in memory; without content unless that is wanted."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ class DecisionLog:
 
     def __init__(self, most: int = 1000) -> None:
         self._most = most
-        self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._traces: OrderedDict[str, tuple[Trace, bool]] = OrderedDict()
 
-    def add(self, trace: Trace) -> None:
-        """Keep what a request came to, its content forgotten; the oldest goes when there are too many."""
-        trace.forget_content()
-        self._traces[trace.id] = trace
+    def add(self, trace: Trace, *, content: bool = False) -> None:
+        """Keep what a request came to; the oldest goes when there are too many.
+
+        content: texts (query, drafts, what the verdict was shown) are kept too; else they are forgotten at once.
+        """
+        if not content:
+            trace.forget_content()
+        self._traces[trace.id] = trace, content
         while len(self._traces) > self._most:
             self._traces.popitem(last=False)
 
@@ -31,5 +35,7 @@ class DecisionLog:
 
     def get(self, decision_id: str) -> Decision | None:
         """A decision by its id, None where it is not (any more) known."""
-        trace = self._traces.get(decision_id)
-        return None if trace is None else trace.decision().without_content()
+        if (found := self._traces.get(decision_id)) is None:
+            return None
+        trace, content = found
+        return trace.decision() if content else trace.decision().without_content()

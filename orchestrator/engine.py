@@ -52,7 +52,7 @@ class Engine:
         if self.usage is not None:
             decision = trace.decision()
             self.usage.decided(decision if self.usage.content else decision.without_content())
-        self.decisions.add(trace)
+        self.decisions.add(trace, content=self.config.serve.content)
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""

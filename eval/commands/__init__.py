@@ -8,6 +8,7 @@ from eval.commands.categories import categories
 from eval.commands.compare import compare
 from eval.commands.episodes import episodes
 from eval.commands.fusion import fusion
+from eval.commands.judges import judges
 from eval.commands.mapping import mapping
 from eval.commands.onboarding import onboarding
 from eval.commands.pipeline import pipeline
@@ -25,5 +26,17 @@ def suites() -> None:
     """Measure routing offline, on data whose answers are known."""
 
 
-for command in (categories, episodes, fusion, mapping, onboarding, pipeline, retrieval, tools, uncertain, compare):
+for command in (
+    categories,
+    episodes,
+    fusion,
+    judges,
+    mapping,
+    onboarding,
+    pipeline,
+    retrieval,
+    tools,
+    uncertain,
+    compare,
+):
     app.command()(command)

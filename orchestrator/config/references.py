@@ -31,6 +31,9 @@ def name_problems(root: Block) -> Iterator[Problem]:
         for key in _SPOKEN:
             yield from _unknown(single_name(root, *block, key), "expert", experts)
         yield from _list_problems(names(root, *block, "experts"), experts)
+    for panel in entries(root, "panels"):
+        yield from _list_problems(names(root, "panels", panel, "judges"), experts)
+        yield from _unknown(names(root, "panels", panel, "categories"), "category", categories)
     yield from _launch_problems(root, experts)
 
 
@@ -76,6 +79,7 @@ def reference_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> It
     """Experts that other experts need: they exist, are of a kind that will do, and need nobody in a circle."""
     known = entries(root, "experts")
     yield from _verdict_problems(root, experts)
+    yield from _judge_problems(root, experts)
     yield from _answer_problems(root, experts)
     references = {expert: settings.refers_to() for expert, settings in experts.items()}
     circular: set[tuple[str, str]] = set()
@@ -125,6 +129,14 @@ def _verdict_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Ite
                 settings = experts.get(scalar.text)
                 if settings is not None and (grounds := settings.unfit("chat")) is not None:
                     yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot {task}")
+
+
+def _judge_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
+    for panel in entries(root, "panels"):
+        for path, scalar in names(root, "panels", panel, "judges"):
+            settings = experts.get(scalar.text)
+            if settings is not None and (grounds := settings.unfit("chat")) is not None:
+                yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot judge")
 
 
 def _answer_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:

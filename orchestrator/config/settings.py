@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from orchestrator.config.fusion import Fusion
+from orchestrator.config.panels import Panel, panels_in_conflict
 from orchestrator.config.values import (
     Identifier,
     Origin,
@@ -224,6 +225,11 @@ class Serve(Settings):
     store: str | None = Field(
         default=None, repr=False, description="URL of the database for decisions, feedback and usage"
     )
+    content: bool = Field(
+        default=False,
+        description="the latest decisions keep their texts, in memory: query, drafts, what the verdict was shown; "
+        "GET /v1/decisions/{id} gives them to all that have a key",
+    )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, description="largest request body; more is refused with 413"
     )
@@ -338,6 +344,7 @@ class Config(Settings):
     routing: Routing = Field(default_factory=Routing)
     budget: Budget = Field(default_factory=Budget)
     fusion: Fusion = Field(default_factory=Fusion)
+    panels: dict[Identifier, Panel] = Field(default_factory=dict, description="who judges answers, by name")
     serve: Serve = Field(default_factory=Serve)
     usage: Usage = Field(default_factory=Usage)
     residency: Residency = Field(default_factory=Residency, description="who is awake")
@@ -363,6 +370,12 @@ class Config(Settings):
             if lacking := self.fusion_of(category).lacking:
                 message = f"fusion of category {category!r}: {lacking}"
                 raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _each_answer_has_one_panel(self) -> Self:
+        if conflict := panels_in_conflict(self.panels):
+            raise ValueError(conflict)
         return self
 
     def fusion_of(self, category: str) -> Fusion:

@@ -1,14 +1,17 @@
 """Recorded drafts -> who is fused, in which categories, with which weights. Knows scores and answers.
 
 The candidates are votes of the first 3, 4, ... experts in the order in which they are worth asking (`order`), weighted
-by log odds or by fitted weights. Each is scored on queries that were held out when it was learned, its order and
-weights included. What a category gets is the mapping's decision, by the paired gain of each vote on the best single
-expert: it has to be proven that fusing does no harm (`routers.mapping.harm`).
+by log odds or by fitted weights; or without labels (`stability`), where that beats equal weights and log odds alike.
+Each is scored on queries that were held out when it was learned, its order and weights included. What a category gets
+is the mapping's decision, by the paired gain of each vote on the best single expert: it has to be proven that fusing
+does no harm (`routers.mapping.harm`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -18,14 +21,17 @@ from routers.fusion.kept import default_keep, some_kept
 from routers.fusion.order import greedy_order
 from routers.fusion.policy import FusionPolicy
 from routers.fusion.reliability import accuracies, log_odds
+from routers.fusion.stability import helped, stable_weights
 from routers.fusion.votes import Ballots, Flags, Ints, Reals, speakers
 from routers.mapping.learn import FuseColumn, learn_mapping
 
-__all__ = ["Lesson", "Vote", "fuse_columns", "learn_policy", "learn_votes", "order_of", "scores_of"]
+__all__ = ["Lesson", "Vote", "fuse_columns", "learn_policy", "learn_votes", "order_of", "scores_of", "usual_options"]
 
 PLACEBO_SEED = 0
 FEWEST = 3
 """Of two drafts the heavier one wins, whatever the other says."""
+STABLE = "stable"
+"""Votes whose weights no label taught."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -79,7 +85,8 @@ def learn_votes(lesson: Lesson, *, most: int) -> dict[str, Vote]:
     """The candidates, by name: votes of up to `most` experts."""
     count = len(lesson.categories)
     order = order_of(lesson)
-    reliability = log_odds(accuracies(lesson.scores, lesson.group, count=count), _usual_options(lesson)[:, None])
+    options = usual_options(lesson)
+    reliability = log_odds(accuracies(lesson.scores, lesson.group, count=count), options[:, None])
     votes: dict[str, Vote] = {}
     for size in _sizes(min(most, len(order))):
         chosen = order[:size]
@@ -88,6 +95,8 @@ def learn_votes(lesson: Lesson, *, most: int) -> dict[str, Vote]:
         votes[f"fitted vote of {size}"] = Vote(
             tuple(chosen), fitted_weights(ballots, scores, lesson.group, count=count)
         )
+        stable = stable_weights(ballots, lesson.group, options, count=count)
+        votes[f"{STABLE} vote of {size}"] = Vote(tuple(chosen), stable)
     return votes
 
 
@@ -112,7 +121,14 @@ def fuse_columns(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: 
             weights=dict(zip(lesson.categories, vote.weights.tolist(), strict=False)),
         )
         for name, vote in learn_votes(lesson, most=most).items()
+        if not name.startswith(STABLE) or _pays(name, scores)
     ]
+
+
+def _pays(name: str, scores: Mapping[str, _Scores]) -> bool:
+    """Whether a vote that no label taught is better than the equal one and than that by log odds, of the same size."""
+    taught = scores[name.replace(STABLE, "weighted")].vote
+    return helped(scores[name].vote, scores[name].equal) and helped(scores[name].vote, taught)
 
 
 def learn_policy(lesson: Lesson, *, experts: tuple[str, ...], fold: Ints, most: int, seed: int = 0) -> FusionPolicy:
@@ -130,10 +146,18 @@ def scores_of(scores: Reals, winner: Ints) -> Reals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scores:
-    """Of a vote, and of the same one without as many drafts, drawn at random, as a consensus drops; [n] each."""
+    """Of a vote on n queries.
+
+    placebo: without as many drafts, drawn at random, as a consensus drops. equal: of its experts with equal weights.
+    """
 
     vote: Reals
     placebo: Reals
+    equal: Reals
+
+    @classmethod
+    def of(cls, n: int) -> Self:
+        return cls(np.zeros(n), np.zeros(n), np.zeros(n))
 
 
 def _held_out_scores(lesson: Lesson, fold: Ints, *, most: int) -> dict[str, _Scores]:
@@ -146,10 +170,11 @@ def _held_out_scores(lesson: Lesson, fold: Ints, *, most: int) -> dict[str, _Sco
         for name, vote in learn_votes(lesson.rows(fold != number), most=most).items():
             chosen = list(vote.experts)
             ballots, weights = judged.ballots.experts(chosen).undrawn, vote.weights[judged.group]
-            scores = found.setdefault(name, _Scores(np.zeros(len(lesson)), np.zeros(len(lesson))))
-            scores.vote[held] = scores_of(judged.scores[:, chosen], speakers(ballots, weights))
+            scores, own = found.setdefault(name, _Scores.of(len(lesson))), judged.scores[:, chosen]
+            scores.vote[held] = scores_of(own, speakers(ballots, weights))
             some = ballots.only(_some(ballots, draws[held][:, chosen]))
-            scores.placebo[held] = scores_of(judged.scores[:, chosen], speakers(some, weights))
+            scores.placebo[held] = scores_of(own, speakers(some, weights))
+            scores.equal[held] = scores_of(own, speakers(ballots, np.ones(len(chosen))))
     return found
 
 
@@ -159,7 +184,7 @@ def _some(ballots: Ballots, draws: Reals) -> Flags:
     return some_kept(ballots, np.array([default_keep(count) for count in answered], dtype=np.intp), draws)
 
 
-def _usual_options(lesson: Lesson) -> Reals:
+def usual_options(lesson: Lesson) -> Reals:
     """Among how many options a category's queries are decided, [c + 1], the last of all queries.
 
     The geometric mean of K - 1, and 1: what the log odds of the category's queries have on average.

@@ -10,8 +10,8 @@ from orchestrator.errors import ConfigError
 from tests.config.samples import MINIMAL, changed, loaded
 
 TOP_KEYS = (
-    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, residency, routing, serve, usage, "
-    "version"
+    "(known: budget, categories, embedder, engine, experts, fusion, general, launch, panels, residency, routing, "
+    "serve, usage, version"
 )
 VLLM_KEYS = choices("", VllmSettings.model_fields).strip(" )")
 KINDS = "(known: local, mcp, retriever, vllm"
@@ -447,6 +447,34 @@ fusion: {max_drafts: 1}
             "8:42: fusion.judge: unknown expert 'nobody' (known: coder)",
         ],
         id="two ways to keep drafts",
+    ),
+    pytest.param(
+        MINIMAL
+        + "  t: {kind: mcp, tool: t, server: {command: c}}\n"
+        + "panels: {p: {judges: [coder, nobody, t], criteria: {right: is it right}, categories: [cod]}}\n",
+        [
+            "9:30: panels.p.judges[1]: unknown expert 'nobody' (known: coder, t)",
+            "9:38: panels.p.judges[2]: 't' is of kind 'mcp' and cannot judge",
+            "9:87: panels.p.categories[0]: unknown category 'cod' (known: code, general; did you mean 'code'?)",
+        ],
+        id="judges and categories of a panel",
+    ),
+    pytest.param(
+        MINIMAL + "panels: {p: {judges: [coder], criteria: {right: is it right}, weights: {rigth: 1}}}\n",
+        ["8:13: panels.p: weights: 'rigth' is no criterion of this panel"],
+        id="a weight of no criterion",
+    ),
+    pytest.param(
+        MINIMAL + "panels: {p: {judges: [coder], criteria: {right: is it right}, weights: {right: 0}}}\n",
+        ["8:13: panels.p: weights: at least one criterion has to weigh more than 0"],
+        id="weights that weigh nothing",
+    ),
+    pytest.param(
+        MINIMAL
+        + "panels:\n  p: {judges: [coder], criteria: {a: b}, categories: [code]}\n"
+        + "  q: {judges: [coder], criteria: {a: b}, categories: [code]}\n",
+        ["1:1: panels 'p' and 'q' both judge category 'code'"],
+        id="two panels of one category",
     ),
     pytest.param(
         changed("examples: [fix this],", "examples: [fix this], fusion: {consensus: judge},"),

@@ -112,7 +112,7 @@ def test_votes_have_weights_for_categories_that_were_not_seen() -> None:
     """Ours: the last row of a vote's weights is that of all queries."""
     votes = learn_votes(lesson((200, EVEN), (200, UNEVEN)), most=3)
     assert {vote.weights.shape for vote in votes.values()} == {(3, 3)}
-    assert set(votes) == {"weighted vote of 3", "fitted vote of 3"}
+    assert set(votes) == {"weighted vote of 3", "fitted vote of 3", "stable vote of 3"}
 
 
 def test_one_fold_teaches_nothing() -> None:

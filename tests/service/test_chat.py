@@ -15,6 +15,7 @@ from tests.service.serving import served
 pytestmark = pytest.mark.anyio
 
 CATEGORIES = {"math": ["solver"], "general": ["writer"]}
+FUSED = {"math": {"experts": ["solver", "writer"], "plan": "fuse"}, "general": ["writer"]}
 CHAT = "/v1/chat/completions"
 
 
@@ -53,6 +54,18 @@ async def test_decisions_are_kept_without_content() -> None:
         kept = await client.get(f"/v1/decisions/{response.headers['x-orchestrator-decision-id']}")
     assert kept.json()["query"] is None
     assert "secret" not in kept.text
+
+
+async def test_decisions_keep_content_where_the_configuration_says_so() -> None:
+    """Query, drafts, and what the verdict expert was shown."""
+    drafts = ScriptedExpert("solver", "first words"), ScriptedExpert("writer", "other words")
+    fusion = {"verdict": "writer", "keep": 2}
+    async with served(*drafts, categories=FUSED, fusion=fusion, serve={"content": True}) as client:
+        response = await client.post(CHAT, json=body("math secret words"))
+        kept = (await client.get(f"/v1/decisions/{response.headers['x-orchestrator-decision-id']}")).json()
+    assert kept["query"] == "math secret words"
+    assert [draft["text"] for draft in kept["drafts"]] == ["first words", "other words"]
+    assert all(text in kept["verdict"]["prompt"] for text in ("first words", "other words"))
 
 
 async def test_chunks_go_out_byte_for_byte() -> None:

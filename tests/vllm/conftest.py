@@ -26,6 +26,7 @@ from orchestrator.experts.local.weights import prepare
 from orchestrator.fleet.surroundings import cache_folder
 from tests.live import free_ports, skip_without
 from tests.vllm.adapters import write_adapter
+from tests.vllm.overhearing import Overhearing
 
 VLLM = os.environ.get("ORCHESTRATOR_VLLM", "")
 START_S = 600
@@ -52,12 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Fleet:
-    """What runs: `url` of the service, `generating` and `pooling` of the servers; `lines` of `orchestrator up`."""
+    """What runs: `url` of the service, `generating` and `pooling` of the servers; `seen` of `orchestrator up`.
+
+    overheard: what the experts `plain`, `one` and `two` asked of the generating server, and what it answered.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ports = free_ports(3)
-        self.url, self.generating, self.pooling = (f"http://127.0.0.1:{port}" for port in ports)
+        ports = free_ports(4)
+        self.url, self.generating, self.pooling, self._listening = (f"http://127.0.0.1:{port}" for port in ports)
+        self.overheard = Overhearing(ports[3], self.generating)
         self.model = prepare("smollm2-135m", cache_folder())
         self.adapters = {name: folder / name for name in ("first", "second", "third")}
         self.seen: list[dict[str, Any]] = []
@@ -69,6 +74,7 @@ class Fleet:
         config = self.folder / "experts.yaml"
         config.write_text(yaml.safe_dump(self._config(), sort_keys=False))
         command = [sys.executable, "-m", "orchestrator", "up", str(config), "--serve", "--json"]
+        self.overheard.start()
         with (self.folder / "up.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [*command, "--logs", str(self.folder)], stdout=subprocess.PIPE, stderr=log, text=True
@@ -102,6 +108,7 @@ class Fleet:
                 self._process.kill()
             if self._process.stdout is not None:
                 self._process.stdout.close()
+            self.overheard.stop()
         return psutil.wait_procs(family, timeout=30)[1]
 
     def _until_served(self) -> None:
@@ -128,6 +135,12 @@ class Fleet:
                     "examples": ["fix this traceback", "write a function that sorts a list", "what does this regex do"],
                     "experts": ["first", "base"],
                 },
+                "colours": {
+                    "description": "colours and paint",
+                    "examples": ["name a colour", "which paint suits a kitchen", "what colour is the sea"],
+                    "experts": ["plain", "one", "two"],
+                    "plan": "fuse",
+                },
                 "general": {
                     "description": "everything else",
                     "examples": ["tell me a story", "who won the cup", "what is a good name for a cat"],
@@ -152,6 +165,16 @@ class Fleet:
                     "path": str(self.adapters["third"]),
                     "score": True,
                 },
+                "plain": {
+                    "kind": "vllm",
+                    "model": "smollm2",
+                    "replicas": [self._listening],
+                    "score": True,
+                    "first_token_timeout_s": 120,
+                    "read_timeout_s": 120,
+                },
+                "one": {"kind": "vllm", "base": "plain", "adapter": "first", "score": True},
+                "two": {"kind": "vllm", "base": "plain", "adapter": "second", "score": True},
                 "vectors": {
                     "kind": "vllm",
                     "model": "smollm2-vectors",
@@ -159,9 +182,9 @@ class Fleet:
                     "replicas": [self.pooling],
                 },
             },
-            "fusion": {"verdict": "base", "experts": ["base", "first", "second"], "consensus": "likelihood"},
+            "fusion": {"verdict": "plain", "max_drafts": 3, "consensus": "likelihood"},
             "budget": {"deadline_s": 240},
-            "serve": {"port": int(self.url.rpartition(":")[2])},
+            "serve": {"port": int(self.url.rpartition(":")[2]), "content": True},
             "launch": {
                 "base": {
                     **common,

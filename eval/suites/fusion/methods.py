@@ -17,9 +17,10 @@ from eval.suites.fusion.drafts import Drafted
 from routers.fusion import Ballots, Decided, decide, winners
 from routers.fusion.fitted import fitted_weights
 from routers.fusion.kept import default_keep, nearest_kept, some_kept
-from routers.fusion.learn import Lesson, learn_policy, order_of
+from routers.fusion.learn import Lesson, learn_policy, order_of, usual_options
 from routers.fusion.policy import FusionPolicy
 from routers.fusion.reliability import accuracies, effective_options, log_odds
+from routers.fusion.stability import stable_weights
 
 __all__ = [
     "BEST_SINGLE",
@@ -37,13 +38,14 @@ __all__ = [
 
 BEST_SINGLE: Final = "best_single"
 MAJORITY: Final = "majority"
+STABLE: Final = "stable"
 WEIGHTED: Final = "weighted"
 FITTED: Final = "fitted"
 CONSENSUS: Final = "consensus"
 RANDOM_FILTER: Final = "random_filter"
 POLICY: Final = "policy"
 ORACLE: Final = "oracle"
-METHODS: Final = (BEST_SINGLE, MAJORITY, WEIGHTED, FITTED, CONSENSUS, RANDOM_FILTER, POLICY, ORACLE)
+METHODS: Final = (BEST_SINGLE, MAJORITY, STABLE, WEIGHTED, FITTED, CONSENSUS, RANDOM_FILTER, POLICY, ORACLE)
 """In the order of tables. The oracle takes a right draft wherever there is one."""
 TRIFLE = 1e-3
 """What the first vote of a majority weighs more than others: a tie goes to whom it is most worth asking."""
@@ -59,8 +61,8 @@ class Learned:
     """What one side of a split taught.
 
     order: positions of the experts that draft, in the order of asking. categories: those that were seen. accuracy: of
-    all experts in each category and any other one. fitted: weights there of those in the order. options: of a query
-    that lists none.
+    all experts in each category and any other one. fitted, stable: weights there of those in the order. options: of a
+    query that lists none.
     """
 
     order: tuple[int, ...]
@@ -68,6 +70,7 @@ class Learned:
     categories: tuple[str, ...]
     accuracy: Reals
     fitted: Reals
+    stable: Reals
     options: float
     policy: FusionPolicy
 
@@ -108,6 +111,7 @@ def learn(data: Drafted, rows: IntArray, *, most: int, seed: int) -> Learned:
         categories=lesson.categories,
         accuracy=accuracies(scores, lesson.group, count=len(names)),
         fitted=fitted_weights(ballots.experts(order), scores[:, order], lesson.group, count=len(names)),
+        stable=stable_weights(ballots.experts(order), lesson.group, usual_options(lesson), count=len(names)),
         options=usual,
         policy=learn_policy(lesson, experts=data.experts, fold=fold, most=most, seed=seed),
     )
@@ -130,6 +134,7 @@ def judge(data: Drafted, split: Split, learned: Learned) -> Judged:
     said = {
         BEST_SINGLE: Decided(single, np.arange(len(data.experts)) == single[:, None]),
         MAJORITY: decide(ballots, 1.0 + TRIFLE * 2.0 ** -np.arange(len(order), dtype=np.float64), order),
+        STABLE: decide(ballots, learned.stable[group], order),
         WEIGHTED: decide(ballots, weights, order),
         FITTED: decide(ballots, learned.fitted[group], order),
         **{name: _of_kept(ballots.experts(order), flags, weights, order, drafting) for name, flags in kept.items()},

@@ -20,7 +20,7 @@ from eval.suites.fusion import judge_fusion
 EXPERTS = ("ann-1.5", "bob", "cyd", "dan")
 EVEN = (0.6, 0.6, 0.6, 0.6)
 UNEVEN = (0.95, 0.3, 0.3, 0.3)
-METHODS = ("best_single", "majority", "weighted", "fitted", "consensus", "random_filter", "policy", "oracle")
+METHODS = ("best_single", "majority", "stable", "weighted", "fitted", "consensus", "random_filter", "policy", "oracle")
 
 
 def question(number: int, accuracy: Sequence[float], *, category: str | None, random: Random, **extra: Any) -> Record:
