@@ -31,7 +31,8 @@ class DecisionLog:
 
     def latest(self, most: int) -> list[Decision]:
         """The latest of them, newest first."""
-        return [trace.decision().without_content() for trace in islice(reversed(self._traces.values()), most)]
+        kept = islice(reversed(self._traces.values()), most)
+        return [trace.decision().without_content() for trace, _ in kept]
 
     def get(self, decision_id: str) -> Decision | None:
         """A decision by its id, None where it is not (any more) known."""
