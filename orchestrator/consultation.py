@@ -18,9 +18,10 @@ import anyio
 import anyio.lowlevel
 import orjson
 import stamina
-from anyio import from_thread, to_thread
+from anyio import to_thread
 from anyio.from_thread import start_blocking_portal
 
+from orchestrator import from_thread
 from orchestrator.asking import Body, Line, connected
 from orchestrator.config import Config
 from orchestrator.decision import Attempt

@@ -1,11 +1,15 @@
 """A classifier that asks an expert, in the running pipeline: its answers, its price, and everything that goes wrong."""
 
+import concurrent.futures
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from orchestrator.asking import ask
@@ -234,3 +238,31 @@ async def test_an_expert_that_is_busy_decides_no_category() -> None:
         ("failed", "ExpertBusy")
     ]
     assert (free.categorized.method, free.categorized.category) == ("router", "math")
+
+
+async def test_a_thread_that_asks_after_its_request_was_cancelled_is_told_at_once() -> None:
+    """However late: nobody cancels such a call any more, and it must not go round in circles for ever."""
+    begun, go, outcome = threading.Event(), threading.Event(), list[str]()
+    judge = ScriptedExpert("judge", MATH)
+
+    def work(_: str) -> None:
+        begun.set()
+        go.wait(10)
+        try:
+            ask("judge", [{"messages": []}])
+        except concurrent.futures.CancelledError:
+            outcome.append("cancelled")
+            raise
+
+    async with consulting(judge) as engine:
+        consultant = Consultant(engine.registry, deadline_s=5)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                group.start_soon(partial(consultant.run, work, "", calls=[]))
+                await anyio.to_thread.run_sync(begun.wait)
+                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    for _ in range(20):
+                        await anyio.lowlevel.checkpoint()
+                go.set()
+    assert (outcome, judge.requests) == (["cancelled"], [])

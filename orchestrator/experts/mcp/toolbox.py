@@ -12,8 +12,9 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 import structlog
-from anyio import from_thread, to_thread
+from anyio import to_thread
 
+from orchestrator import from_thread
 from orchestrator.batching import TextEmbedder
 from orchestrator.config.kinds import McpSettings, ToolsSettings
 from orchestrator.experts.mcp.arguments import Signature
@@ -105,7 +106,7 @@ class _FromThread(Embedder):
         self._embedder = embedder
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
-        return from_thread.run(self._embedder.embed, texts)
+        return from_thread.run(partial(self._embedder.embed, texts))
 
 
 def _named(name: str, choosing: ToolsSettings) -> bool:
