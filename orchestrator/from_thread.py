@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import math
 from collections.abc import Awaitable, Callable
@@ -28,7 +29,10 @@ def run(call: Callable[[], Awaitable[T]]) -> T:
 
     async def unless_cancelled() -> T:
         if anyio.current_effective_deadline() == -math.inf:
-            raise concurrent.futures.CancelledError
+            raise asyncio.CancelledError
         return await call()
 
-    return from_thread.run(unless_cancelled)
+    try:
+        return from_thread.run(unless_cancelled)
+    except asyncio.CancelledError as error:  # which of the two it is depends on who was first
+        raise concurrent.futures.CancelledError from error
