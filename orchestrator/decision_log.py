@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 
 from orchestrator.decision import Decision
 from orchestrator.trace import Trace
@@ -27,6 +28,11 @@ class DecisionLog:
         self._traces[trace.id] = trace, content
         while len(self._traces) > self._most:
             self._traces.popitem(last=False)
+
+    def latest(self, most: int) -> list[Decision]:
+        """The latest of them, newest first."""
+        kept = islice(reversed(self._traces.values()), most)
+        return [trace.decision().without_content() for trace, _ in kept]
 
     def get(self, decision_id: str) -> Decision | None:
         """A decision by its id, None where it is not (any more) known."""

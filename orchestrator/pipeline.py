@@ -76,7 +76,7 @@ class Pipeline:
         """
         if trace.model not in {"auto", "fuse"}:
             trace.categorized = BYPASSED
-            trace.chosen = self._chooser.bypass(trace.model)
+            trace.chosen = self._chooser.bypass(trace.model, request)
             return trace.chosen
         plans = self._chooser.plans  # those of the artifact that categorizes, should another one take over meanwhile
         trace.categorized = await self._categorizer.categorize(trace.query)

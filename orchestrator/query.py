@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.types import content_text
 
-__all__ = ["query_of"]
+__all__ = ["has_images", "query_of"]
 
 # Agents wrap notes to the model in such elements; they say nothing about what the user wants.
 _HARNESS = ("system-reminder", "environment_details", "context")
@@ -26,6 +26,16 @@ def query_of(messages: Sequence[Mapping[str, Any]]) -> str:
         if text:
             return text
     return ""
+
+
+def has_images(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether some message has a part that only who sees can use."""
+    return any(
+        isinstance(part, Mapping) and part.get("type") == "image_url"
+        for message in messages
+        if isinstance(content := message.get("content"), list)
+        for part in content
+    )
 
 
 def _outside_harness(text: str) -> Iterator[str]:

@@ -418,7 +418,8 @@ async def test_a_broken_classifier_sends_queries_to_general_and_is_left_alone() 
 
 async def test_a_request_without_text_goes_to_general() -> None:
     """An image alone cannot be classified; it is answered all the same."""
-    async with flowing(ScriptedExpert("solver"), ScriptedExpert("writer", "I see"), categories=CATEGORIES) as engine:
+    writer = ScriptedExpert("writer", "I see", capabilities=Capabilities(chat=True, vision=True))
+    async with flowing(ScriptedExpert("solver"), writer, categories=CATEGORIES) as engine:
         request, trace = engine.pipeline.request(
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]},
             model="auto",

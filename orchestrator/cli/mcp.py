@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
+
 from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import ConfigFile, read_config
 
@@ -11,13 +13,14 @@ __all__ = ["mcp"]
 
 
 def mcp(config: ConfigFile = Path("experts.yaml")) -> None:
-    """Serve agents over MCP (stdio): the tools ask, route, list_experts and feedback.
+    """Serve agents over MCP (stdio): the tools ask, route, ask_expert, search, list_experts and feedback.
 
     Example, in an agent's configuration: command `orchestrator`, arguments `mcp experts.yaml`.
     """
     settings = read_config(config)
     from orchestrator.service.mcp import create_server
+    from orchestrator.service.mcp_stdio import serve_stdio
 
     server = create_server(settings)
     configure_log(least="warning")  # after the server's constructor, which sets up logging of its own
-    server.run(transport="stdio")
+    anyio.run(serve_stdio, server)

@@ -23,6 +23,7 @@ from orchestrator.config.fusion import Fusion
 from orchestrator.config.panels import Panel, panels_in_conflict
 from orchestrator.config.values import (
     Identifier,
+    Origin,
     Parameters,
     PositiveInt,
     Seconds,
@@ -240,6 +241,11 @@ class Serve(Settings):
     )
     drain_s: float = Field(
         default=30, ge=0, description="seconds that answers under way get to end when the service is told to stop"
+    )
+    mcp: bool = Field(default=True, description="serve agents at /mcp (MCP over HTTP), where package `mcp` is there")
+    origins: tuple[Origin, ...] = Field(
+        default=(),
+        description="web origins beside loopback whose pages may call /mcp, such as https://agents.example.com",
     )
 
     @property

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-__all__ = ["IDENTIFIER", "Identifier", "Parameters", "PositiveInt", "Seconds", "Settings", "Share", "Use"]
+__all__ = ["IDENTIFIER", "Identifier", "Origin", "Parameters", "PositiveInt", "Seconds", "Settings", "Share", "Use"]
 
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=64)]
+Origin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^/\s?#@*]+$")]
+"""Of a web page: scheme, host, and port where it is not the scheme's own; no path."""
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Parameters = dict[str, JsonValue]

@@ -22,6 +22,7 @@ from orchestrator.service.chat import CHAT, ChatFirst
 from orchestrator.service.embeddings import EMBEDDINGS_PATH, embeddings
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.keys import KeyGuard
+from orchestrator.service.mcp_http import MCP_PATH, AgentEndpoint
 from orchestrator.service.messages.surface import MESSAGES
 from orchestrator.service.openapi import document_plain_routes
 from orchestrator.service.requests_log import log_request
@@ -51,13 +52,13 @@ def create_app(
     Chat requests meet nothing but the guards on their way; all else goes through the framework. log_request: called
     with each that has ended.
     """
-    rest = _rest(open_engine, log_request)
+    rest = _rest(config, open_engine, log_request)
     app: ASGIApp = ChatFirst(rest, rest.state, *SURFACES)
     return KeyGuard(app, keys=config.serve.key_list) if config.serve.key_list else app
 
 
 def _rest(
-    open_engine: Callable[[], AbstractAsyncContextManager[Engine]], log_request: Callable[[Trace], None]
+    config: Config, open_engine: Callable[[], AbstractAsyncContextManager[Engine]], log_request: Callable[[Trace], None]
 ) -> FastAPI:
 
     @asynccontextmanager
@@ -82,6 +83,8 @@ def _rest(
     )
     app.include_router(router)
     document_plain_routes(app)
+    if config.serve.mcp:
+        app.router.routes.append(Route(MCP_PATH, AgentEndpoint(config, app.state), include_in_schema=False))
     app.add_exception_handler(OrchestratorError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)

@@ -27,7 +27,7 @@ from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
 
-__all__ = ["CHAT", "ChatFirst", "Surface", "answer"]
+__all__ = ["CHAT", "ChatFirst", "Surface", "answer", "note_end"]
 
 log = structlog.get_logger()
 
@@ -124,7 +124,7 @@ async def answer(state: State, scope: Scope, receive: Receive, send: Send, surfa
         await surface.bug()(scope, receive, send)
     finally:
         if trace is not None:
-            _note(state, trace)
+            note_end(state, trace)
 
 
 async def _answer(engine: Engine, request: ChatRequest, trace: Trace, out: EventStream) -> None:
@@ -150,7 +150,8 @@ async def _late(error: OrchestratorError, out: EventStream, *, streamed: bool) -
         await out.fail(error)
 
 
-def _note(state: State, trace: Trace) -> None:
+def note_end(state: State, trace: Trace) -> None:
+    """Count, keep and log what a request has come to."""
     state.meters.ended(trace)
     state.engine.keep(trace)
     state.log_request(trace)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
-from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field, SkipValidation
 
 from orchestrator.config import Config
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine, running
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import InvalidRequest, OrchestratorError
 from orchestrator.experts import State
 from orchestrator.service.body import cost_quality_of
+from orchestrator.service.catalogue import categories_of
+from orchestrator.service.mcp_server import AgentServer, Surface, ToolContext
+from orchestrator.service.passages import Found, found_passages
 from orchestrator.stages.draft import nowhere
 from orchestrator.types import Progress
 from orchestrator.usage.feedback import Accepted, accept
@@ -26,7 +29,9 @@ from orchestrator.wire import attachment, citation
 
 __all__ = ["Answer", "ExpertEntry", "Experts", "create_server"]
 
-INSTRUCTIONS = "Ask anything: each query goes to the expert that knows its kind best."
+HARMLESS = frozenset({"local", "retriever", "vllm"})
+"""Kinds of experts that answer and do nothing else; any other may act, as a tool does."""
+Opened = Callable[[], AbstractAsyncContextManager[Surface]]
 
 Query = Annotated[str, Field(description="the question or request, in plain words", min_length=1)]
 Model = Annotated[str, Field(description="auto (route), fuse (several drafts and a verdict) or an expert's id")]
@@ -69,27 +74,44 @@ class Experts(BaseModel):
     experts: list[ExpertEntry]
 
 
-def create_server(config: Config) -> MCPServer[Engine]:
-    """The server; its engine starts with the connection and ends with it."""
+def create_server(config: Config, surface: Opened | None = None) -> AgentServer:
+    """The server. surface: what its tools work on; without one an engine starts and ends with the connection."""
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Engine]) -> AsyncIterator[Engine]:
+    async def own() -> AsyncIterator[Surface]:
         async with running(config) as engine:
-            yield engine
+            yield Surface(engine=engine, note=engine.keep)
 
-    server: MCPServer[Engine] = MCPServer(
-        "expert-orchestrator", instructions=INSTRUCTIONS, version=version("expert-orchestrator"), lifespan=lifespan
-    )
-    server.tool(description="Answer a query by the expert that fits it best.")(ask)
-    server.tool(description="Show how a query would be routed, without asking any expert.")(route)
-    server.tool(description="List the experts and how they are.")(list_experts)
-    server.tool(description="Say how good an answer of `ask` was, or which category its query belongs to.")(feedback)
-    return server
+    opened = surface or own
+    return AgentServer(_tools(config), lambda _: opened())
 
 
-async def ask(
-    query: Query, context: Context[Engine, Any], model: Model = "auto", cost_quality: CostQuality = None
-) -> Answer:
+def _tools(config: Config) -> list[Tool]:
+    """In the order in which they are listed."""
+    reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    acts = any(settings.kind not in HARMLESS for settings in config.experts.values())
+    asks = ToolAnnotations(read_only_hint=not acts, open_world_hint=True)
+    keeps = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+    rows: list[tuple[Callable[..., Any], str, str, ToolAnnotations]] = [
+        (ask, "Ask", "Answer a query by the expert that fits it best.", asks),
+        (route, "Route", "Show how a query would be routed, without asking any expert.", reads),
+        (ask_expert, "Ask an expert", "Answer a query by one expert that you name; see list_experts.", asks),
+        (search, "Search", "Find passages in the documents of the retriever experts, without an answer.", reads),
+        (list_experts, "List experts", "List the experts and how they are.", reads),
+        (
+            feedback,
+            "Feedback",
+            "Say how good an answer of `ask` was, or which category its query belongs to.",
+            keeps,
+        ),
+    ]
+    return [
+        Tool.from_function(function, title=title, description=description, annotations=annotations)
+        for function, title, description, annotations in rows
+    ]
+
+
+async def ask(query: Query, context: ToolContext, model: Model = "auto", cost_quality: CostQuality = None) -> Answer:
     """Answer a query by the expert that fits it best."""
     engine = _engine(context)
     try:
@@ -100,7 +122,7 @@ async def ask(
         try:
             draft = await engine.pipeline.answer(request, nowhere, trace)
         finally:
-            engine.keep(trace)
+            context.request_context.lifespan_context.note(trace)
     except OrchestratorError as error:
         raise ToolError(str(error)) from error
     decision = trace.decision()
@@ -118,7 +140,7 @@ async def ask(
 
 
 async def route(
-    query: Query, context: Context[Engine, Any], model: Model = "auto", cost_quality: CostQuality = None
+    query: Query, context: ToolContext, model: Model = "auto", cost_quality: CostQuality = None
 ) -> Decision:
     """Show how a query would be routed."""
     pipeline = _engine(context).pipeline
@@ -131,7 +153,32 @@ async def route(
     return trace.decision()
 
 
-async def list_experts(context: Context[Engine, Any]) -> Experts:
+async def ask_expert(
+    query: Query, expert: Annotated[str, Field(description="the expert's id", min_length=1)], context: ToolContext
+) -> Answer:
+    """Answer a query by one expert, without routing."""
+    known = list(_engine(context).registry)
+    if expert.strip() not in known:
+        raise ToolError(f"No expert {expert!r}. Known: {', '.join(known)}.")
+    return await ask(query, context, model=expert)
+
+
+async def search(
+    query: Query,
+    context: ToolContext,
+    top_k: Annotated[int, Field(description="passages of each retriever", ge=1, le=100)] = 5,
+    experts: Annotated[list[str] | None, Field(description="ids of retrievers; default: all", min_length=1)] = None,
+    model: Annotated[Literal["auto"] | None, Field(description="auto lets the router choose among them")] = None,
+) -> Found:
+    """Find passages."""
+    try:
+        _body(query)
+        return await found_passages(_engine(context), query, top_k=top_k, experts=experts, routed=model == "auto")
+    except OrchestratorError as error:
+        raise ToolError(str(error)) from error
+
+
+async def list_experts(context: ToolContext) -> Experts:
     """List the experts and how they are."""
     engine = _engine(context)
     return Experts(
@@ -141,7 +188,7 @@ async def list_experts(context: Context[Engine, Any]) -> Experts:
                 kind=engine.registry.settings(expert).kind,
                 description=engine.registry.settings(expert).description,
                 state=engine.registry.condition(expert).state,
-                categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
+                categories=categories_of(engine, expert),
             )
             for expert in engine.registry
         ]
@@ -150,30 +197,31 @@ async def list_experts(context: Context[Engine, Any]) -> Experts:
 
 async def feedback(  # noqa: PLR0917 - a tool's arguments
     decision: Annotated[str, Field(description="the `decision` of an answer")],
-    context: Context[Engine, Any],
+    context: ToolContext,
     score: Annotated[float | None, Field(description="0 (wrong) to 1 (right)")] = None,
     rating: Annotated[Literal["up", "down"] | None, Field(description="instead of a score")] = None,
     category: Annotated[str | None, Field(description="the category where the query belongs")] = None,
     expert: Annotated[str | None, Field(description="whose part is judged; default: who answered")] = None,
-    comment: Annotated[str | None, Field(description="kept only where the service keeps content")] = None,
+    comment: Annotated[str, Field(description="kept only where the service keeps content")] = "",
 ) -> Accepted:
     """Say how good an answer was."""
     body = {"decision": decision, "score": score, "rating": rating, "category": category, "expert": expert}
     try:
-        return accept(_engine(context), {**body, "comment": comment})
+        return accept(_engine(context), {**body, "comment": comment or None})
     except OrchestratorError as error:
         raise ToolError(str(error)) from error
 
 
-async def _report(context: Context[Engine, Any], progress: Progress) -> None:
+async def _report(context: ToolContext, progress: Progress) -> None:
     message = f"{progress.expert}: {progress.message}" if progress.message else progress.expert
     await context.report_progress(progress.done, progress.total, message)
 
 
-def _engine(context: Context[Engine, Any]) -> Engine:
-    engine: Engine = context.request_context.lifespan_context
-    return engine
+def _engine(context: ToolContext) -> Engine:
+    return context.request_context.lifespan_context.engine
 
 
 def _body(query: str) -> dict[str, Any]:
+    if not query.strip():
+        raise InvalidRequest("'query' must have something in it.", param="query")
     return {"messages": [{"role": "user", "content": query}]}

@@ -165,7 +165,104 @@ _EMBEDDINGS = {
         },
     }
 }
-_PLAIN = {"/v1/chat/completions": _CHAT, "/v1/embeddings": _EMBEDDINGS}
+_RESPONSES = {
+    "post": {
+        "summary": "Responses",
+        "description": (
+            "OpenAI's Responses API over the same experts, models and headers as chat completions. Nothing is stored: "
+            "`previous_response_id` is refused. Tools are functions."
+        ),
+        **_body(
+            {
+                "type": "object",
+                "required": ["input"],
+                "properties": {
+                    "model": _MODEL,
+                    "input": {"anyOf": [_TEXTS, {"type": "array", "minItems": 1, "items": {"type": "object"}}]},
+                    "instructions": {"type": ["string", "null"]},
+                    "max_output_tokens": {"type": ["integer", "null"]},
+                    "stream": {"type": ["boolean", "null"], "default": False},
+                    "cost_quality": _COST_QUALITY,
+                },
+                "additionalProperties": True,
+            }
+        ),
+        "responses": {
+            "200": {
+                "description": "A response, or with `stream` its events, each with `type` and `sequence_number`",
+                "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
+            },
+            "default": _ERROR_ANSWER,
+        },
+    }
+}
+_OTHER_ERROR = {
+    "description": "Anthropic's error object",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "error"],
+                "properties": {
+                    "type": {"const": "error"},
+                    "error": {
+                        "type": "object",
+                        "required": ["type", "message"],
+                        "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+                    },
+                },
+            }
+        }
+    },
+}
+_ANTHROPIC = {
+    "post": {
+        "summary": "Messages",
+        "description": (
+            "Anthropic's messages API over the same experts, models and headers as chat completions. The key may come "
+            "in `x-api-key`. Tools are your own; thinking of earlier turns is not passed on."
+        ),
+        **_body(
+            {
+                "type": "object",
+                "required": ["max_tokens", "messages"],
+                "properties": {
+                    "model": _MODEL,
+                    "max_tokens": {"type": "integer", "minimum": 1},
+                    "messages": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {
+                            "type": "object",
+                            "required": ["role", "content"],
+                            "properties": {
+                                "role": {"enum": ["user", "assistant"]},
+                                "content": {"type": ["string", "array"]},
+                            },
+                        },
+                    },
+                    "system": {"type": ["string", "array", "null"]},
+                    "stream": {"type": ["boolean", "null"], "default": False},
+                    "cost_quality": _COST_QUALITY,
+                },
+                "additionalProperties": True,
+            }
+        ),
+        "responses": {
+            "200": {
+                "description": "A message, or with `stream` its events",
+                "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
+            },
+            "default": _OTHER_ERROR,
+        },
+    }
+}
+_PLAIN = {
+    "/v1/chat/completions": _CHAT,
+    "/v1/responses": _RESPONSES,
+    "/v1/messages": _ANTHROPIC,
+    "/v1/embeddings": _EMBEDDINGS,
+}
 
 
 def document_plain_routes(app: FastAPI) -> None:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from importlib.metadata import version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
-from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError, UnknownDecision, UnknownModel
-from orchestrator.experts import HedgeCounts, ReplicaSeen, State
-from orchestrator.fleet.registry import Registry
-from orchestrator.fleet.residency.seats import ResidencySeen
-from orchestrator.searching import by_rank, by_score, gathered
+from orchestrator.errors import InvalidRequest, RequestError, UnknownDecision, UnknownModel
 from orchestrator.service import usage
 from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
+from orchestrator.service.catalogue import ExpertShown, shown
 from orchestrator.service.embeddings import embedding_models
 from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
+from orchestrator.service.passages import Found, found_passages
 from orchestrator.stages.choose import ALIASES
-from orchestrator.wire import citation
-from routers.retrievers.arms import DEPTH, Arm
 
 __all__ = ["router"]
 
@@ -47,39 +42,6 @@ class Models(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[Model]
-
-
-class ExpertShown(BaseModel):
-    """One expert for people and dashboards; holds no secret; the reason may name servers.
-
-    base: the expert on whose servers it lives, None for one with servers of its own.
-    replicas: its servers and how each of them is; empty where it has none of its own.
-    hedges: how often it asked a second one because the first was slow; None where that is off.
-    residency: whether it is awake, and its memory; None where it never sleeps.
-    """
-
-    id: str
-    kind: str
-    description: str
-    state: State
-    reason: str
-    capabilities: dict[str, bool]
-    categories: list[str]
-    base: str | None = None
-    replicas: list[ReplicaSeen] = []
-    hedges: HedgeCounts | None = None
-    residency: ResidencySeen | None = None
-
-
-class Found(BaseModel):
-    """Passages, best first; `failed` names the retrievers that could not be asked, `experts` all that were chosen."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    query: str
-    passages: list[dict[str, Any]]
-    failed: dict[str, str]
-    experts: list[str] = []
 
 
 class Health(BaseModel):
@@ -168,68 +130,32 @@ async def search(http: Request) -> Found:
     if not isinstance(query, str) or not query.strip():
         raise InvalidRequest("'query' must be a non-empty string.", param="query")
     top_k = integer(body, "top_k", default=5, least=1, most=100)
-    among = _searchers(engine.registry, body.get("experts"))
-    routed = await _routed(engine, query, among, body.get("model"))
-    chosen = among if routed is None else list(routed)
-    depth = DEPTH if routed is not None and len(routed) > 1 else top_k
-    deadline_s = engine.config.budget.deadline_s
-    found, failed = await gathered(engine.registry, query, chosen, top_k=depth, deadline_s=deadline_s)
-    if not found:
-        raise NoExpertLeft([ExpertError(expert, reason) for expert, reason in failed.items()])
-    lists = [found[expert] for expert in chosen if expert in found]
-    passages = by_rank(lists) if routed is None else by_score(lists)[:top_k]
-    return Found(query=query, passages=[citation(passage) for passage in passages], failed=failed, experts=chosen)
+    return await found_passages(
+        engine, query, top_k=top_k, experts=_names(body.get("experts")), routed=_routed(body.get("model"))
+    )
 
 
-async def _routed(engine: Engine, query: str, among: list[str], model: object) -> Arm | None:
-    """Whom the router chooses, where the client asks it to."""
+def _routed(model: object) -> bool:
+    """Whether the client asks the router to choose."""
     if model is None:
-        return None
+        return False
     if model != "auto":
         raise InvalidRequest("'model' must be \"auto\"; name retrievers in 'experts'.", param="model")
-    if engine.retrievers is None:
-        raise RequestError("Nothing was learned of the retrievers; see 'routing.retrieval'.")
-    return await engine.retrievers.arm(query, among=among)
+    return True
 
 
-def _searchers(registry: Registry, asked: object) -> list[str]:
-    known = registry.searchers()
-    if not known:
-        raise RequestError("No retriever expert is configured.")
+def _names(asked: object) -> list[str] | None:
     if asked is None:
-        return known
-    if not isinstance(asked, list) or not asked:
+        return None
+    if not isinstance(asked, list) or not asked or not all(isinstance(name, str) for name in asked):
         raise InvalidRequest("'experts' must be a non-empty array of expert ids.", param="experts")
-    for name in asked:
-        if name not in known:
-            raise InvalidRequest(f"No retriever {name!r}. Known: {', '.join(known)}.", param="experts")
-    return list(dict.fromkeys(asked))
+    return asked
 
 
 @router.get("/v1/experts")
 async def experts(http: Request) -> list[ExpertShown]:
     """Every expert, how it is and why, what it can do and which categories name it."""
-    return [_shown(_engine(http), expert) for expert in _engine(http).registry]
-
-
-def _shown(engine: Engine, expert: str) -> ExpertShown:
-    registry = engine.registry
-    settings, condition = registry.settings(expert), registry.condition(expert)
-    built = registry.built(expert)
-    capabilities = built.capabilities if built else None
-    return ExpertShown(
-        id=expert,
-        kind=settings.kind,
-        description=settings.description,
-        state=condition.state,
-        reason=condition.reason,
-        capabilities=asdict(capabilities) if capabilities else {},
-        categories=[name for name, block in engine.config.categories.items() if expert in block.experts],
-        base=settings.shares(),
-        replicas=registry.replicas(expert),
-        hedges=registry.hedges(expert),
-        residency=None if registry.residency is None else registry.residency.seen(expert),
-    )
+    return [shown(_engine(http), expert) for expert in _engine(http).registry]
 
 
 @router.get("/v1/decisions/{decision_id}")

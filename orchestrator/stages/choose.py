@@ -9,9 +9,10 @@ from dataclasses import replace
 from orchestrator.config import Config
 from orchestrator.config.fusion import Fusion
 from orchestrator.decision import Categorized, Chosen, Skipped
-from orchestrator.errors import UnknownModel
+from orchestrator.errors import InvalidRequest, UnknownModel
 from orchestrator.fleet.registry import Registry
 from orchestrator.plans import Planned, Plans
+from orchestrator.query import has_images
 from orchestrator.stages.price import expected_usd
 from orchestrator.trace import Stopwatch
 from orchestrator.types import ChatRequest
@@ -21,6 +22,7 @@ __all__ = ["ALIASES", "Chooser", "reordered"]
 
 ALIASES = ("auto", "fuse")
 """Model names that are no expert: route; force drafts and a verdict."""
+_UNSEEN = "The request has an image, and {experts} cannot see; ask an expert that can (GET /v1/experts: vision)."
 
 
 class Chooser:
@@ -39,8 +41,15 @@ class Chooser:
         known = ", ".join([*ALIASES, *self._registry])
         raise UnknownModel(f"The model {model!r} does not exist. Known: {known}.", param="model")
 
-    def bypass(self, expert: str) -> Chosen:
-        """The plan of a request that names its expert: that one, and no other in its place."""
+    def bypass(self, expert: str, request: ChatRequest) -> Chosen:
+        """The plan of a request that names its expert: that one, and no other in its place.
+
+        Raises:
+            InvalidRequest: there is an image, and it sees none.
+
+        """
+        if has_images(request.messages) and not self._sees(expert):
+            raise InvalidRequest(_UNSEEN.format(experts=repr(expert)), param="messages")
         if expert not in self._bypasses:
             self._bypasses[expert] = Chosen(plan="single", experts=(expert,), reason="named by the client", took_ms=0.0)
         return self._bypasses[expert]
@@ -202,9 +211,14 @@ class Chooser:
 
     def _usable(self, experts: Sequence[str], request: ChatRequest) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
         """The experts in the order to try: refused ones out, those that are down last (they may be back)."""
+        pictured = has_images(request.messages)
+        blind = [expert for expert in experts if pictured and not self._sees(expert)]
+        if blind and len(blind) == len(experts):
+            raise InvalidRequest(_UNSEEN.format(experts=", ".join(map(repr, experts))), param="messages")
         refusals = {expert: reason for expert in experts if (reason := self._refusal(expert, request))}
         if len(refusals) == len(experts):  # better over a limit, and said so, than no answer
             refusals = {}
+        refusals |= dict.fromkeys(blind, "it sees no images, and the request has one")
         allowed = [expert for expert in experts if expert not in refusals]
         skipped = [Skipped(expert=expert, reason=reason) for expert, reason in refusals.items()]
         down = {expert: self._down(expert) for expert in allowed if self._down(expert)}
@@ -214,6 +228,11 @@ class Chooser:
     def _down(self, expert: str) -> str:
         condition = self._registry.condition(expert)
         return (condition.reason or "no reason given") if condition.state == "down" else ""
+
+    def _sees(self, expert: str) -> bool:
+        """Whether it can take images; one that has not been built yet may."""
+        built = self._registry.built(expert)
+        return built is None or built.capabilities.vision
 
     def _refusal(self, expert: str, request: ChatRequest) -> str:
         built = self._registry.built(expert)

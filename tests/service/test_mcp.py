@@ -57,7 +57,7 @@ async def test_an_agent_asks_routes_lists_and_judges(folder: Path) -> None:
             decision = (answer.structured_content or {})["decision"]
             told = await client.call_tool("feedback", {"decision": decision, "rating": "up", "category": "sums"})
             nobody = await client.call_tool("feedback", {"decision": "dec-none", "rating": "up"})
-    assert list(tools) == ["ask", "route", "list_experts", "feedback"]
+    assert list(tools) == ["ask", "route", "ask_expert", "search", "list_experts", "feedback"]
     assert all(tool.output_schema for tool in tools.values())
     assert answer.structured_content is not None
     assert answer.structured_content["answer"] == "you said add one and two"
