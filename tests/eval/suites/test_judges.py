@@ -1,13 +1,14 @@
 """The suite `judges` over scripted judges whose agreement with gold is known beforehand."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -290,6 +291,14 @@ def test_the_example_has_pairs_of_different_grade() -> None:
     assert all(len({one.score for one in record.outcomes.values()}) == 3 for record in records)
 
 
+@pytest.fixture
+def logs() -> Iterator[None]:
+    """The command sets up logs for a process of its own; what comes after logs as before."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("logs")
 def test_the_command_wants_a_panel(tmp_path: Path) -> None:
     """A configuration without panels: exit status 2, and what to do."""
     config = tmp_path / "experts.yaml"
