@@ -17,7 +17,7 @@ import numpy.typing as npt
 from eval.datasets import DataError
 from eval.metrics import Figure
 
-__all__ = ["FORMAT", "Figures", "Findings", "PerQuery", "flat", "read_findings"]
+__all__ = ["FORMAT", "Figures", "Findings", "PerQuery", "flat", "nested", "read_findings"]
 
 FORMAT = 1
 
@@ -143,6 +143,17 @@ def flat(figures: Figures, prefix: str = "") -> Iterator[tuple[str, Figure]]:
             yield f"{prefix}{name}", found
         else:
             yield from flat(found, f"{prefix}{name}.")
+
+
+def nested(figures: Mapping[tuple[str, ...], Figure]) -> Figures:
+    """Figures under their names as parts, which may hold dots, as a tree."""
+    tree: dict[str, Any] = {}
+    for path, figure in figures.items():
+        inner = tree
+        for name in path[:-1]:
+            inner = inner.setdefault(name, {})
+        inner[path[-1]] = figure
+    return tree
 
 
 def _plain(figures: Figures) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import numpy as np
 
 from eval.datasets import DataError, Dataset
-from eval.findings import Figures, Findings, PerQuery
+from eval.findings import Findings, PerQuery, nested
 from eval.metrics import UNDEFINED, Figure, Resampling
 from eval.metrics.arrays import IntArray, Reals
 from eval.metrics.means import mean_figure
@@ -77,24 +76,22 @@ async def judge_panels(
     values = values_of(judging)
     return Findings(
         suite="judges",
-        run=describe(
-            drawn,
-            seed=seed,
-            folds=folds,
-            limit=limit,
-            experts=None if experts is None else list(experts),
-            deadline_s=config.budget.deadline_s,
-            config_sha256=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
-        ),
-        figures=_tree(
-            {name: _figure(name, row, seed=seed) for name, row in values.items()} | _correlations(judging, seed=seed)
-        ),
+        run=describe(drawn, seed=seed, folds=folds, limit=limit, **_settings(config, experts)),
+        figures=nested(_figures(values, seed=seed) | _correlations(judging, seed=seed)),
         parts={"heat_map": heat_map(cases, values, seed=seed), "slices": slices(judging, seed=seed)},
         queries=PerQuery(
             ids=tuple(case.id for case in cases), values={".".join(name): row for name, row in values.items()}
         ),
         notes=(*notes_of(drawn), *_notes(judging, left_out=left_out)),
     )
+
+
+def _settings(config: Config, experts: Sequence[str] | None) -> dict[str, object]:
+    return {
+        "experts": None if experts is None else list(experts),
+        "deadline_s": config.budget.deadline_s,
+        "config_sha256": hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
+    }
 
 
 def _judging(panels: Mapping[str, Panel], heard: Sequence[Heard], splits: Sequence[Split]) -> Judging:
@@ -134,21 +131,13 @@ def _correlations(judging: Judging, *, seed: int) -> dict[Name, Figure]:
     return found
 
 
-def _figure(name: Name, row: Reals, *, seed: int) -> Figure:
-    if name[0] not in UNBOUNDED:
-        return mean_figure(row, seed=seed)
+def _figures(values: Mapping[Name, Reals], *, seed: int) -> dict[Name, Figure]:
+    return {name: (_amount if name[0] in UNBOUNDED else mean_figure)(row, seed=seed) for name, row in values.items()}
+
+
+def _amount(row: Reals, *, seed: int) -> Figure:
     there = row[~np.isnan(row)]
     return Resampling(len(there), seed=seed).mean(there) if len(there) else UNDEFINED
-
-
-def _tree(figures: Mapping[Name, Figure]) -> Figures:
-    tree: dict[str, Any] = {}
-    for path, figure in figures.items():
-        inner = tree
-        for name in path[:-1]:
-            inner = inner.setdefault(name, {})
-        inner[path[-1]] = figure
-    return tree
 
 
 def _notes(judging: Judging, *, left_out: int) -> list[str]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from eval.datasets import DataError, Dataset
-from eval.findings import Figures, Findings, PerQuery
+from eval.findings import Findings, PerQuery, nested
 from eval.metrics import UNDEFINED, Figure, Resampling
 from eval.metrics.arrays import Flags, IntArray, Reals
 from eval.metrics.means import mean_figure
@@ -81,7 +81,7 @@ def judge_uncertain(
             experts=None if experts is None else list(experts),
             embedder=embedder.fingerprint if embedder is not None and ROUTER in said else None,
         ),
-        figures=_tree({path: mean_figure(row, seed=seed) for path, row in values.items()} | spreads),
+        figures=nested({path: mean_figure(row, seed=seed) for path, row in values.items()} | spreads),
         parts={"slices": slices(truths, said), "heat_map": heat_map(truths, said)},
         queries=PerQuery(
             ids=tuple(truth.id for truth in truths.queries),
@@ -156,16 +156,6 @@ def _spread(right: Reals, *, seed: int) -> Figure:
     if n == 0:
         return UNDEFINED
     return Resampling(n, seed=seed).of_means(variances[:, None], lambda means: float(np.sqrt(means[0] / n)))
-
-
-def _tree(figures: Mapping[Path, Figure]) -> Figures:
-    tree: dict[str, Any] = {}
-    for path, figure in figures.items():
-        inner = tree
-        for name in path[:-1]:
-            inner = inner.setdefault(name, {})
-        inner[path[-1]] = figure
-    return tree
 
 
 def _notes(truths: Truths, said: Mapping[str, IntArray], panel: Panel | None) -> list[str]:

@@ -1,13 +1,16 @@
 """The suite `judges` over scripted judges whose agreement with gold is known beforehand."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import structlog
+import yaml
+from anyio import to_thread
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -25,6 +28,7 @@ from eval.suites.judges.weights import fitted_weights
 from orchestrator.errors import ExpertFailed
 from orchestrator.experts import Capabilities
 from orchestrator.fleet.registry import Registry
+from orchestrator.testing import Answer, FakeVLLM
 from orchestrator.types import ChatRequest, Emit, Usage
 from orchestrator.types import Draft as Drafted
 from tests.flowing import config_of, flowing
@@ -290,6 +294,14 @@ def test_the_example_has_pairs_of_different_grade() -> None:
     assert all(len({one.score for one in record.outcomes.values()}) == 3 for record in records)
 
 
+@pytest.fixture
+def logs() -> Iterator[None]:
+    """The command sets up logs for a process of its own; what comes after logs as before."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("logs")
 def test_the_command_wants_a_panel(tmp_path: Path) -> None:
     """A configuration without panels: exit status 2, and what to do."""
     config = tmp_path / "experts.yaml"
@@ -300,3 +312,29 @@ def test_the_command_wants_a_panel(tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["judges", str(EXAMPLE), "--config", str(config)])
     assert run.exit_code == 2
     assert "has no panels" in run.output
+
+
+@pytest.mark.usefixtures("logs")
+async def test_the_command_asks_servers_and_writes_figures_and_a_report(tmp_path: Path) -> None:
+    """From a file of configuration to JSON and a page; a judge that says the same of all answers has no order."""
+    async with FakeVLLM(models=("m",)) as server:
+        server.answer = Answer(pieces=("no JSON, so the schema's plainest",))
+        blocks = {
+            "version": 1,
+            "categories": {"general": {"description": "all", "experts": ["m"]}},
+            "general": "general",
+            "experts": {"m": {"kind": "vllm", "model": "m", "replicas": [server.url]}},
+            "panels": {"all": panel("m")},
+        }
+        (tmp_path / "panels.yaml").write_text(yaml.safe_dump(blocks), encoding="utf-8")
+        options = ["--config", str(tmp_path / "panels.yaml"), "--limit", "10", "--folds", "2", "--seed", "0"]
+        files = ["--json", str(tmp_path / "judges.json"), "--report", str(tmp_path / "report")]
+        with anyio.fail_after(60):
+            run = await to_thread.run_sync(CliRunner().invoke, app, ["judges", str(EXAMPLE), *options, *files])
+    assert run.exit_code == 0, run.output
+    written = json.loads((tmp_path / "judges.json").read_text(encoding="utf-8"))
+    assert written["agreement"]["panel"]["value"] == 0.5
+    assert written["judge_failures"]["m"]["value"] == 0
+    assert written["run"]["settings"]["limit"] == 10
+    assert "panels.all.weights fitted on all of this data" in run.output
+    assert (tmp_path / "report" / "report.html").stat().st_size > 0
