@@ -66,8 +66,13 @@ class Plans:
             return replace(single, why=f"{', '.join(gone)} is gone") if single.cost_quality is not None else single
         column = self._learned.column(category, cost_quality=place) or ""
         cell = self._learned.cells[category].get(column)
-        gain = "" if cell is None else cell.gain_text()
-        return Planned(plan, place, gain=gain, evidence=cell, instead=single.plan.experts)
+        return Planned(plan, place, gain=self._gain(column, cell), evidence=cell, instead=single.plan.experts)
+
+    def _gain(self, column: str, cell: Cell | None) -> str:
+        """What a fuse plan gains, and how sure its bounds are: less where it is proven over all categories."""
+        if self._learned is None or cell is None or not (gain := cell.gain_text()):
+            return ""
+        return f"{gain} (each bound at {self._learned.fused[column].confidence:.0%})"
 
     def score(self, category: str, expert: str) -> float | None:
         """The expected score of an expert in a category; None where it is not known, or the order is a person's."""

@@ -237,13 +237,18 @@ def _evidence(
     here = outcomes.group == row
     single = outcomes.scores[here, over]
     gains = outcomes.scores[here, position] - single
-    found: dict[str, Any] = {"over": outcomes.experts[over]}
-    found |= {"helped": int((gains > SAME).sum()), "harmed": int((gains < -SAME).sum())}
-    if column.placebo is not None:
-        placebo = np.asarray(column.placebo, dtype=np.float64)[here] - single
-        known = placebo[~np.isnan(placebo)]
-        found["placebo"] = float(known.mean()) if len(known) else None
-    return found
+    placebo = None if column.placebo is None else np.asarray(column.placebo, dtype=np.float64)[here] - single
+    compared = ~np.isnan(gains) if placebo is None else ~np.isnan(gains) & ~np.isnan(placebo)
+    if not compared.any():
+        return {"over": outcomes.experts[over]}
+    return {
+        "over": outcomes.experts[over],
+        "compared": int(compared.sum()),
+        "helped": int((gains[compared] > SAME).sum()),
+        "harmed": int((gains[compared] < -SAME).sum()),
+        "counted": float(gains[compared].mean()),
+        "placebo": None if placebo is None else float(placebo[compared].mean()),
+    }
 
 
 def _known(number: np.float64) -> float | None:

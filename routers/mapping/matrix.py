@@ -20,8 +20,11 @@ class Cell(BaseModel):
     mean, low, high: expected score and its 95 % interval; None where nothing is known. n: graded queries. gain,
     gain_low: what it scores more than the best single expert on the same queries, and the lower bound of that; of a
     fuse plan, more than `over`, the best expert of the category that costs no more. cost_usd: mean of a query.
-    helped, harmed: of a fuse plan, on how many of these queries it scored more and less than `over`. placebo: what the
-    same vote gains on `over` where as many drafts are dropped at random as a consensus drops.
+
+    What a fuse plan stands on, as it was counted, while `gain` is drawn towards that of other categories: compared:
+    queries on which it, its placebo if it has one, and `over` were all graded. helped, harmed: on how many of these it
+    scored more and less than `over`. counted: what it scored more, their mean. placebo: the same of the same vote where
+    as many drafts are dropped at random as a consensus drops.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -34,16 +37,18 @@ class Cell(BaseModel):
     gain_low: float | None = None
     over: str | None = None
     cost_usd: Annotated[float, Field(ge=0)] | None = None
+    compared: Annotated[int, Field(ge=0)] = 0
     helped: Annotated[int, Field(ge=0)] | None = None
     harmed: Annotated[int, Field(ge=0)] | None = None
+    counted: float | None = None
     placebo: float | None = None
 
     def evidence_text(self) -> str:
         """On how many queries a fuse plan helped and harmed, and the placebo; empty of an expert."""
-        if self.helped is None or self.harmed is None:
+        if not self.compared or self.counted is None:
             return ""
-        placebo = "" if self.placebo is None else f"; with drafts dropped at random {self.placebo:+.3f}"
-        return f"helped {self.helped}, harmed {self.harmed} of {self.n} queries{placebo}"
+        placebo = "" if self.placebo is None else f", with drafts dropped at random {self.placebo:+.3f}"
+        return f"helped {self.helped}, harmed {self.harmed} of {self.compared} queries: {self.counted:+.3f}{placebo}"
 
     def gain_text(self, *, digits: int = 3) -> str:
         """`gain [low, high]`, the bounds equally far, and over whom; empty where it is not known."""

@@ -60,7 +60,8 @@ def test_a_learned_fuse_plan_is_shown_and_routed_to(folder: Path) -> None:
     assert "vote: " in sums
     assert any(f" over {expert}, helped " in sums for expert in EXPERTS)
     assert re.search(
-        r"helped \d+, harmed \d+ of 120 queries; with drafts dropped at random [+-]0\.\d{3} \*$", sums.rstrip()
+        r"helped \d+, harmed \d+ of 120 queries: \+0\.\d{3}, with drafts dropped at random [+-]0\.\d{3} \*$",
+        sums.rstrip(),
     )
     assert tales.index("*") < tales.index("vote: ")
     assert "fuse plans, from 240 queries, are chosen where the lower bound of their gain is above 0:" in lines
@@ -71,7 +72,10 @@ def test_a_learned_fuse_plan_is_shown_and_routed_to(folder: Path) -> None:
     assert choose["reason"].startswith("category 'sums', learned fuse plan, gain +0.")
     evidence = choose["evidence"]
     assert evidence["helped"] > evidence["harmed"]
-    assert evidence["placebo"] < evidence["gain"]
+    assert evidence["placebo"] < evidence["counted"]
+    assert evidence["counted"] == pytest.approx((evidence["helped"] - evidence["harmed"]) / evidence["compared"])
+    confidence = mapping["mapping"]["fused"][mapping["mapping"]["frontier"][-1]["changes"]["sums"]]["confidence"]
+    assert f"(each bound at {confidence:.0%})" in choose["reason"]
     told = orchestrator("route", "sum these", "--explain", cwd=folder).stdout
     assert f"helped {evidence['helped']}, harmed {evidence['harmed']} of 120" in " ".join(told.split())
     assert choose["weights"] == dict(zip(plan["experts"], plan["weights"], strict=True))

@@ -264,3 +264,44 @@ def test_any_gaps_and_any_luck_give_a_plan_for_each_category(seed: int, n: int, 
 def _of(outcomes: tuple[list[str], Reals]) -> tuple[list[str], tuple[str, ...], Reals]:
     categories, scores = outcomes
     return categories, EXPERTS, scores
+
+
+def test_evidence_of_a_fuse_plan_is_of_the_queries_that_were_compared() -> None:
+    """Specified: helped, harmed, gain and placebo as counted, where plan, placebo and expert were all graded."""
+    categories, scores = graded(each=60)
+    best = SKILL["talk"].index(max(SKILL["talk"]))
+    fused, placebo = np.ones(180), scores[:, best].copy()
+    scores[30:60, best] = np.nan  # of 60 queries of talk, the expert was graded on 30
+    fused[:6], placebo[:6], placebo[6:9] = 0.0, 1.0, np.nan
+    column = FuseColumn(name="both", members=("cheap", "general"), scores=fused, placebo=placebo)
+    cell = learn_mapping(categories, EXPERTS, scores, fuse_columns=[column]).cells["talk"]["both"]
+    single = scores[:30, best]
+    entering = np.r_[0:6, 9:30]
+    gains = fused[entering] - single[entering]
+    assert (cell.n, cell.over, cell.compared) == (60, EXPERTS[best], len(entering))
+    assert (cell.helped, cell.harmed) == ((gains > 0).sum(), (gains < 0).sum())
+    assert cell.counted == pytest.approx(gains.mean())
+    assert cell.placebo == pytest.approx((placebo[entering] - single[entering]).mean())
+    assert f"of {len(entering)} queries" in cell.evidence_text()
+
+
+def test_a_fuse_plan_and_its_placebo_are_told_on_one_scale() -> None:
+    """Specified: a placebo that scores the same gains the same, in a category so small that gains are drawn in."""
+    categories, scores = graded(each=12)
+    fused = np.maximum(scores[:, 0], scores[:, 1])
+    column = FuseColumn(name="both", members=("maths", "general"), scores=fused, placebo=fused)
+    learned = learn_mapping(categories, EXPERTS, scores, fuse_columns=[column])
+    for category in SKILL:
+        cell = learned.cells[category]["both"]
+        assert cell.placebo == cell.counted
+
+
+def test_a_fuse_plan_that_was_not_compared_has_no_evidence() -> None:
+    """Specified: nothing is told of a category in which it was not tried."""
+    categories, scores = graded(each=60)
+    fused = np.where(np.array(categories) == "talk", np.nan, 1.0)
+    column = FuseColumn(name="both", members=("cheap", "general"), scores=fused, placebo=fused)
+    learned = learn_mapping(categories, EXPERTS, scores, fuse_columns=[column])
+    assert learned.cells["talk"]["both"].evidence_text() == ""
+    assert learned.cells["talk"]["general"].evidence_text() == ""
+    assert learned.cells["sums"]["both"].evidence_text() != ""
