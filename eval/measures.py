@@ -91,6 +91,16 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "random_filter": Measure("placebo: as many drafts dropped, at random", "neither"),
         "calls": Measure("expert calls a query", "lower"),
         "tokens": Measure("tokens of drafts a query", "lower"),
+        "fused_gain_in": Measure(
+            "mean score of the weighted vote less that of the best single expert, by category", "neither"
+        ),
+        "policy_gain_in": Measure(
+            "mean score of the policy less that of the best single expert, by category", "neither"
+        ),
+        "overruled": Measure(
+            "mean score where the weighted vote and the category's best expert differ: of that expert, of the vote",
+            "neither",
+        ),
         "minority_recovered": Measure("share answered right where most drafts were wrong and one was right"),
         "helped": Measure("share that fusion turned from wrong to right"),
         "harmed": Measure("share that fusion turned from right to wrong", "lower"),

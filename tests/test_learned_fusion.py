@@ -108,7 +108,7 @@ async def test_a_vote_is_streamed_and_told() -> None:
     assert decision.choose is not None
     assert (decision.choose.plan, decision.choose.verdict) == ("fuse", None)
     assert decision.choose.weights == dict(zip(EXPERTS, WEIGHTS, strict=True))
-    gain = "gain +0.100 [+0.040, +0.160] over dear"
+    gain = "gain +0.100 [+0.040, +0.160] over dear (each bound at 95%)"
     assert decision.choose.reason == f"category 'sums', learned fuse plan, {gain}, the best within the budget"
     assert decision.consensus is not None
     assert decision.consensus.support == {"ann": 1.5, "bob": 1.9, "cyd": 1.9}

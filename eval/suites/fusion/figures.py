@@ -25,7 +25,7 @@ FILTERED_AGAINST = (BEST_SINGLE, WEIGHTED, RANDOM_FILTER)
 """What dropping dissent is compared with: one expert, all drafts with the same verdict, and the placebo."""
 
 
-AMOUNTS = frozenset({"gain", "filter_gain", "calls", "tokens"})
+AMOUNTS = frozenset({"gain", "fused_gain_in", "policy_gain_in", "filter_gain", "calls", "tokens"})
 """Figures that are no shares: that all queries have 1 is no hit of all, and its interval none of a share."""
 
 
@@ -69,7 +69,10 @@ def values_of(data: Drafted, found: Gathered) -> Values:
         "harmed": _flags(gains[POLICY] < 0),
         "helped_by": {name: _flags(gains[name] > 0) for name in FUSED if name != POLICY},
         "harmed_by": {name: _flags(gains[name] < 0) for name in FUSED if name != POLICY},
+        "fused_gain_in": _by_category(data, found, gains[WEIGHTED]),
+        "policy_gain_in": _by_category(data, found, gains[POLICY]),
         "minority_recovered": {name: np.where(minority, found.scores[name], np.nan) for name in FUSED},
+        "overruled": _overruled(data, found),
         "filter_gain": {**filtered, "contested": contested},
         "calls": {name: found.calls[name] for name in METHODS if name != ORACLE},
         "tokens": {name: found.tokens[name] for name in METHODS if name != ORACLE},
@@ -97,6 +100,22 @@ def flat_values(values: Values, prefix: str = "") -> Iterator[tuple[str, Reals]]
             yield from flat_values(found, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", found
+
+
+def _by_category(data: Drafted, found: Gathered, gain: Reals) -> Values:
+    """Of each category alone, the one that loses most first."""
+    names = np.array([data.categories[row] for row in found.rows.tolist()])
+    worst = sorted(set(names.tolist()), key=lambda name: (gain[names == name].mean(), name))
+    return {name: np.where(names == name, gain, np.nan) for name in worst}
+
+
+def _overruled(data: Drafted, found: Gathered) -> Values:
+    """Where the vote of all drafts gives another answer than the expert that is best in the category: who is right."""
+    codes, at = data.ballots.codes[found.rows], np.arange(len(found.rows))
+    own, said = codes[at, found.specialist], codes[at, found.winner[WEIGHTED]]
+    against = (own >= 0) & (said != own)
+    scores = {"specialist": data.scores[found.rows, found.specialist], WEIGHTED: found.scores[WEIGHTED]}
+    return {name: np.where(against, score, np.nan) for name, score in scores.items()}
 
 
 def _flags(flags: Flags) -> Reals:

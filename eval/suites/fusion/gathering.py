@@ -22,7 +22,8 @@ class Gathered:
 
     rows: their positions there. winner, scores, calls, tokens: by method, [n]; tokens NaN where a text is not known.
     curve_scores, curve_calls: by number of drafts. right, drafts: how many drafts were right, of how many, [n].
-    dissent: where the consensus dropped an answer, [n].
+    dissent: where the consensus dropped an answer, [n]. specialist: who of those that draft is best in the category
+    of each query, on the learning part, [n].
     """
 
     rows: IntArray
@@ -35,6 +36,7 @@ class Gathered:
     right: IntArray
     drafts: IntArray
     dissent: Flags
+    specialist: IntArray
 
 
 def gathered(data: Drafted, judged: Sequence[Judged]) -> Gathered:
@@ -57,6 +59,7 @@ def gathered(data: Drafted, judged: Sequence[Judged]) -> Gathered:
         right=(drafting & (scores >= 0.5)).sum(axis=1),  # noqa: PLR2004 - nearer to right than to wrong
         drafts=drafting.sum(axis=1),
         dissent=np.concatenate([one.dissent for one in judged])[sort],
+        specialist=np.concatenate([one.specialist for one in judged])[sort],
     )
 
 

@@ -81,7 +81,8 @@ class Judged:
 
     said: by method, whose answer it is and who was asked for it. curve: the same for the weighted vote of the first
     drafts, by their number. drafting: the experts that a fusion of all drafts asks, [n, k]. dissent: where the
-    consensus dropped an answer that none of the kept drafts gives, [n].
+    consensus dropped an answer that none of the kept drafts gives, [n]. specialist: of those that draft, who is best in
+    the category of each query, [n].
     """
 
     rows: IntArray
@@ -89,6 +90,7 @@ class Judged:
     curve: Mapping[int, Decided]
     drafting: Flags
     dissent: Flags
+    specialist: IntArray
 
 
 def learn(data: Drafted, rows: IntArray, *, most: int, seed: int) -> Learned:
@@ -147,6 +149,7 @@ def judge(data: Drafted, split: Split, learned: Learned) -> Judged:
         curve={size: decide(ballots, weights[:, :size], order[:size]) for size in _sizes(len(order))},
         drafting=drafting,
         dissent=_dissent(ballots.experts(order), kept[CONSENSUS]),
+        specialist=np.array(order)[learned.accuracy[group][:, order].argmax(axis=1)],
     )
 
 

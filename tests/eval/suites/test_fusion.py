@@ -145,6 +145,24 @@ def test_minority_is_of_queries_on_which_some_but_less_than_half_are_right(found
     assert dict(flat(found.figures))["minority_recovered.policy"].n == expected
 
 
+def test_categories_in_which_fusion_loses_stand_beside_those_in_which_it_gains(found: Findings) -> None:
+    """Specified: of the vote and of the policy, the worst category first, adding up to the gain over all."""
+    for tree, method in (("fused_gain_in", "weighted"), ("policy_gain_in", "policy")):
+        gains = [value(found, f"{tree}.{category}") for category in ("even", "uneven")]
+        assert np.mean(gains) == pytest.approx(value(found, f"gain.{method}"))
+        assert gains[0] > 0.04
+        names = [name for name, _ in flat(found.figures) if name.startswith(tree)]
+        assert [value(found, name) for name in names] == sorted(gains)
+
+
+def test_an_overruled_specialist_is_compared_with_the_vote_that_overrules_it(found: Findings) -> None:
+    """Specified: on the queries to which the vote gives another answer than the expert that is best in the category."""
+    figures = dict(flat(found.figures))
+    specialist, vote = figures["overruled.specialist"], figures["overruled.weighted"]
+    assert 0 < specialist.n == vote.n < 150
+    assert 0 <= specialist.value + vote.value <= 1  # two answers are not both right
+
+
 def test_parts_are_what_the_report_draws(found: Findings) -> None:
     """Ours: frontier, heat map, curve, slices and plans, as JSON."""
     json.dumps(dict(found.parts), allow_nan=False)
