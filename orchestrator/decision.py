@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from orchestrator.config.fusion import Rule
 from orchestrator.types import ToolChoice
@@ -165,6 +165,11 @@ class Skipped(_Value):
     reason: str
 
 
+def _known_keys(rule: object) -> object:
+    """A rule without what a later version may say of it: decisions are read by other versions too."""
+    return {key: rule[key] for key in rule if key in Rule.model_fields} if isinstance(rule, dict) else rule
+
+
 class Chosen(_Value):
     """Stage 2. For `single`, `experts` are in the order in which they are tried; for `fuse` they draft side by side.
 
@@ -182,7 +187,7 @@ class Chosen(_Value):
     experts: tuple[str, ...]
     verdict: str | None = None
     weights: dict[str, float] = Field(default_factory=dict)
-    rule: Rule | None = None
+    rule: Annotated[Rule | None, BeforeValidator(_known_keys)] = None
     reliability: dict[str, float] = Field(default_factory=dict)
     evidence: Cell | None = None
     skipped: tuple[Skipped, ...] = ()

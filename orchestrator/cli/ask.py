@@ -19,7 +19,7 @@ from rich.console import Console
 
 from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import AsJson, ConfigOption, read_config
-from orchestrator.cli.remote import get, post
+from orchestrator.cli.remote import decision_of, get, post
 from orchestrator.decision import Decision
 from orchestrator.errors import InvalidRequest, RunError
 
@@ -194,13 +194,13 @@ def _ask_service(url: str, question: _Question) -> _Answer:
     return _Answer(
         text=message.get("content") or "",
         citations=message.get("citations", []),
-        decision=Decision.model_validate(found),
+        decision=decision_of(url, found),
     )
 
 
 def _route_service(url: str, question: _Question, *, explain: bool) -> Decision:
     sent = {"query": question.query, **question.fields(), **({"explain": True} if explain else {})}
-    return Decision.model_validate(post(url, "/v1/route", sent).body)
+    return decision_of(url, post(url, "/v1/route", sent).body)
 
 
 def _text(query: str) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from orchestrator.decision import Decision
 from orchestrator.errors import RunError
 
-__all__ = ["Reply", "get", "post"]
+__all__ = ["Reply", "decision_of", "get", "post"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,15 @@ def post(url: str, path: str, body: dict[str, Any]) -> Reply:
 def get(url: str, path: str) -> dict[str, Any]:
     """Get JSON; raises RunError with the service's own words."""
     return _call("GET", url, path, None).body
+
+
+def decision_of(url: str, found: Mapping[str, Any]) -> Decision:
+    """A decision as a service sent it; raises RunError where it is none that this version can read."""
+    try:
+        return Decision.model_validate(found)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise RunError(f"{url}: its decision cannot be read ({where}); is it a service of another version?") from error
 
 
 def _call(method: str, url: str, path: str, body: dict[str, Any] | None) -> Reply:

@@ -16,7 +16,7 @@ from orchestrator.config.values import Settings
 
 __all__ = ["key_table"]
 
-NAMES = {"categories": "<name>", "experts": "<id>", "launch": "<id>"}
+NAMES = {"categories": "<name>", "experts": "<id>", "launch": "<id>", "panels": "<name>"}
 """What stands for the keys of a mapping that the user names."""
 
 

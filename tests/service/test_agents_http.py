@@ -129,7 +129,7 @@ async def test_the_list_of_tools_is_the_same_to_the_byte() -> None:
 
 async def test_asking_only_reads_where_no_expert_can_act() -> None:
     """Ours: models and retrievers answer and do nothing else; tools and kinds of others may act."""
-    harmless = {"kind": "vllm", "model": "m", "replicas": ["http://127.0.0.1:1"]}
+    harmless = {"kind": "vllm"}
     experts = {"solver": harmless, "writer": harmless}
     async with (
         serving_agents(ScriptedExpert("solver"), ScriptedExpert("writer"), experts=experts) as (url, _),
