@@ -69,7 +69,7 @@ def test_a_learned_fuse_plan_comes_with_its_gain_and_with_who_is_asked_instead()
     assert (verdict.cost_quality, verdict.instead) == (1.0, ("dear", "cheap", "fresh"))
     vote = planned(["fresh"], fusing_mapping("cheap", "dear", weights=(0.5, 2.0)))
     assert vote.plan == Plan(kind="fuse", experts=("cheap", "dear"), weights=(0.5, 2.0))
-    assert vote.gain == "+0.100 [+0.040, +0.160] over dear"
+    assert vote.gain == "+0.100 [+0.040, +0.160] over dear (each bound at 95%)"
 
 
 def test_a_learned_fuse_plan_is_served_whole_or_not_at_all() -> None:

@@ -94,7 +94,7 @@ async def test_a_request_moves_along_a_frontier_with_a_fuse_plan() -> None:
         ]
     assert (less["plan"], less["experts"]) == ("single", ["dear", "cheap"])
     assert (more["plan"], more["experts"]) == ("fuse", ["dear", "cheap"])
-    said = "gain +0.100 [+0.040, +0.160] over dear, at cost_quality 0.6"
+    said = "gain +0.100 [+0.040, +0.160] over dear (each bound at 95%), at cost_quality 0.6"
     assert more["reason"] == f"category 'sums', learned fuse plan, {said}"
 
 
