@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from orchestrator.types import ChatRequest, Draft, Usage
 
-__all__ = ["Ask", "Wanted", "checked_reply"]
+__all__ = ["Ask", "Wanted", "checked_reply", "json_of", "object_schema"]
 
 T = TypeVar("T")
 
@@ -69,6 +70,25 @@ async def checked_reply(
             {"role": "assistant", "content": draft.text[:_QUOTED_CHARS]},
             {"role": "user", "content": _MEND.format(problem=problem)},
         ]
+
+
+def json_of(reply: str) -> Any:
+    """What a reply says as JSON; raises ValueError with what is wrong."""
+    try:
+        return json.loads(reply)
+    except ValueError as error:
+        message = f"It is no JSON: {error}."
+        raise ValueError(message) from error
+
+
+def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has these properties, all of them and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _asked(wanted: Wanted, messages: list[Mapping[str, str]], request: ChatRequest) -> ChatRequest:

@@ -1,10 +1,10 @@
-"""Shares a space among texts of different lengths. Knows no texts."""
+"""Shares a space among texts of different lengths."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["fair_lengths"]
+__all__ = ["cut_alike", "fair_lengths"]
 
 
 def fair_lengths(lengths: Sequence[int], most: int) -> list[int]:
@@ -24,3 +24,9 @@ def fair_lengths(lengths: Sequence[int], most: int) -> list[int]:
         found[at] += extra
         left -= extra
     return found
+
+
+def cut_alike(texts: Sequence[str], most: int) -> list[str]:
+    """The texts with all together keeping to `most` characters: short ones whole, long ones cut to equal lengths."""
+    lengths = fair_lengths([len(text) for text in texts], most)
+    return [text[:length] for text, length in zip(texts, lengths, strict=True)]

@@ -48,9 +48,9 @@ _MODEL = re.compile(rb'"model"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 
 
-def new_id(prefix: str) -> str:
-    """A fresh identifier such as `chatcmpl-1f0c…`."""
-    return f"{prefix}-{secrets.token_hex(12)}"
+def new_id(prefix: str, *, joint: str = "-") -> str:
+    """A fresh identifier such as `chatcmpl-1f0c…`. joint: what follows the prefix, as the API in question has it."""
+    return f"{prefix}{joint}{secrets.token_hex(12)}"
 
 
 def citation(passage: Passage) -> dict[str, Any]:

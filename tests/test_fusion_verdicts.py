@@ -9,12 +9,14 @@ import anyio
 import orjson
 import pytest
 
+from orchestrator.config.settings import Cost
 from orchestrator.decision import Decision
 from orchestrator.errors import ExpertRejected, NoExpertLeft
 from orchestrator.stages.draft import nowhere
+from orchestrator.stages.price import expected_usd
 from orchestrator.stages.verdict import ABSTAINED
 from orchestrator.testing import Reply, ScriptedExpert
-from orchestrator.types import Draft, Passage, Progress, Usage
+from orchestrator.types import ChatRequest, Draft, Passage, Progress, Usage
 from tests.flowing import Collected, flowing
 from tests.service.serving import served
 
@@ -177,9 +179,17 @@ async def test_usage_is_that_of_all_calls() -> None:
 async def test_unanimous_drafts_count_what_was_saved() -> None:
     """Specified: early exit, with the cost of the verdict that was not needed."""
     _, decision = await decided(pool("42", "42", " 42 "))
+    request = ChatRequest(body={"messages": [{"role": "user", "content": "math which colour"}]}, deadline=0.0)
     assert decision.verdict is not None
-    assert decision.verdict.saved_usd is not None
-    assert (decision.verdict.kind, decision.verdict.saved_usd >= 0) == ("choose", True)
+    assert decision.verdict.kind == "choose"
+    assert decision.verdict.saved_usd == expected_usd(Cost(input=1.0, output=2.0), request)
+
+
+async def test_nothing_is_saved_where_no_verdict_was_planned() -> None:
+    """A plan that chooses would have had no cost for a verdict."""
+    _, decision = await decided(pool("42", "42", " 42 "), kind="choose")
+    assert decision.verdict is not None
+    assert (decision.verdict.kind, decision.verdict.saved_usd) == ("choose", None)
 
 
 async def test_a_quorum_is_enough_and_the_rest_is_cancelled() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import kendalltau, spearmanr
 
 from eval.metrics.arrays import Reals
 
@@ -14,9 +14,7 @@ __all__ = ["spearman", "tau_b"]
 
 def spearman(one: Reals, other: Reals) -> float:
     """The correlation of the ranks (ties share their mean rank), -1 to 1; NaN where one of them is constant."""
-    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:  # noqa: PLR2004 - a correlation needs two
-        return math.nan
-    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+    return float(spearmanr(one, other).statistic) if _ordered(one, other) else math.nan
 
 
 def tau_b(one: Reals, other: Reals) -> float:
@@ -24,6 +22,9 @@ def tau_b(one: Reals, other: Reals) -> float:
 
     NaN where one of them is constant.
     """
-    first, second = (np.sign(values[:, None] - values[None, :]) for values in (one, other))
-    both = math.sqrt(float((first != 0).sum()) * float((second != 0).sum()))
-    return float((first * second).sum()) / both if both else math.nan
+    return float(kendalltau(one, other).statistic) if _ordered(one, other) else math.nan
+
+
+def _ordered(one: Reals, other: Reals) -> bool:
+    """Whether both tell their things apart at all; an order needs two."""
+    return len(one) > 1 and bool(np.ptp(one) > 0 and np.ptp(other) > 0)

@@ -64,8 +64,11 @@ def main() -> None:
     console = Console(highlight=False, stderr=str(arguments.json) == "-")
     _train_if_needed()
     started = time.monotonic()
-    with _service(arguments.url) as running:
-        asked, others = asyncio.run(_asked(running, questions(arguments.each, seed=arguments.seed), console))
+    try:
+        with _service(arguments.url) as running:
+            asked, others = asyncio.run(_asked(running, questions(arguments.each, seed=arguments.seed), console))
+    except (ServiceNotUp, httpx.HTTPError) as error:
+        sys.exit(f"evaluate: {str(error) or type(error).__name__}")
     figures = findings(asked, others) | {"seed": arguments.seed, "seconds": round(time.monotonic() - started, 1)}
     console.print(_accuracies(figures))
     console.print(_tools(figures))

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.checked_reply import Wanted
-from orchestrator.fair_lengths import fair_lengths
+from orchestrator.checked_reply import Wanted, json_of, object_schema
+from orchestrator.fair_lengths import cut_alike
 
 __all__ = ["LOWEST", "OVERALL", "TOP", "Sheet"]
 
@@ -71,11 +71,7 @@ class Sheet:
         return self._read(reply, "better", _liked)
 
     def _read(self, reply: str, key: str, value: Callable[[str, Any], float]) -> dict[str, float]:
-        try:
-            found = json.loads(reply)
-        except ValueError as error:
-            message = f"It is no JSON: {error}."
-            raise ValueError(message) from error
+        found = json_of(reply)
         given = found.get(key) if isinstance(found, dict) else None
         if not isinstance(given, dict) or set(given) != set(self.criteria):
             message = f"`{key}` has to be an object with exactly these keys: {', '.join(self.criteria)}."
@@ -87,12 +83,12 @@ class Sheet:
     ) -> Wanted:
         word = secrets.token_hex(4)
         criteria = "\n".join(f"- {name}: {asks}" for name, asks in self.criteria.items())
-        inner = _object(dict.fromkeys(self.criteria, value))
+        inner = object_schema(dict.fromkeys(self.criteria, value))
         return Wanted(
             instructions=f"{instructions}\nCriteria:\n{criteria}\n{_DATA.format(word=word)}",
             briefing="\n\n".join(_blocks(word, {"question": query, **_cut(texts)})),
             name=key,
-            schema=_object({key: inner}),
+            schema=object_schema({key: inner}),
         )
 
     @property
@@ -106,8 +102,7 @@ def _blocks(word: str, texts: Mapping[str, str]) -> Sequence[str]:
 
 
 def _cut(texts: Mapping[str, str]) -> dict[str, str]:
-    lengths = fair_lengths([len(text) for text in texts.values()], MOST_CHARACTERS)
-    return {title: text[:length] for (title, text), length in zip(texts.items(), lengths, strict=True)}
+    return dict(zip(texts, cut_alike(list(texts.values()), MOST_CHARACTERS), strict=True))
 
 
 def _share(name: str, given: Any) -> float:
@@ -122,12 +117,3 @@ def _liked(name: str, given: Any) -> float:
         message = f"For {name!r} say one of: {', '.join(_LIKED)}."
         raise ValueError(message)
     return _LIKED[given]
-
-
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }

@@ -215,8 +215,9 @@ class Chooser:
         blind = [expert for expert in experts if pictured and not self._sees(expert)]
         if blind and len(blind) == len(experts):
             raise InvalidRequest(_UNSEEN.format(experts=", ".join(map(repr, experts))), param="messages")
-        refusals = {expert: reason for expert in experts if (reason := self._refusal(expert, request))}
-        if len(refusals) == len(experts):  # better over a limit, and said so, than no answer
+        able = [expert for expert in experts if expert not in blind]
+        refusals = {expert: reason for expert in able if (reason := self._refusal(expert, request))}
+        if len(refusals) == len(able):  # better over a limit, and said so, than no answer
             refusals = {}
         refusals |= dict.fromkeys(blind, "it sees no images, and the request has one")
         allowed = [expert for expert in experts if expert not in refusals]

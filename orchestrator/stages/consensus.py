@@ -52,9 +52,18 @@ def peer_scores(distance: Matrix, weights: Sequence[float] | None = None) -> lis
 
 
 def shares(agreement: Matrix, weights: Sequence[float] | None = None) -> list[float]:
-    """How far the others agree with each draft, in [0, 1]; 0 where nobody else judges it."""
-    total, peers = _over_peers(np.nan_to_num(agreement), _judging(agreement, weights))
-    return [float(share) for share in np.divide(total, peers, out=np.zeros(len(agreement)), where=peers > 0)]
+    """How far the others agree with each draft, in [0, 1].
+
+    A draft that only its own expert judges (one reference judge) has how far that expert agrees with the others, as
+    pairs are alike whoever looks; 0 where nobody judges at all.
+    """
+    judging, known = _judging(agreement, weights), np.nan_to_num(agreement)
+    total, peers = _over_peers(known, judging)
+    found = np.divide(total, peers, out=np.zeros(len(agreement)), where=peers > 0)
+    for at in np.flatnonzero((peers <= 0) & (judging > 0)):
+        others = np.delete(known[at], at)
+        found[at] = others.mean() if others.size else 0.0
+    return [float(share) for share in found]
 
 
 def nearest(scores: Sequence[float], keep: int, *, seed: int = 42) -> list[int]:

@@ -154,7 +154,7 @@ class Drafting:
             except ExpertError as error:
                 failures.append(error)
                 return
-            if sum(bool(draft.text.strip()) for draft in drafts.values()) == (quorum or len(experts)):
+            if quorum is not None and sum(bool(draft.text.strip()) for draft in drafts.values()) == quorum:
                 drafting.deadline = min(drafting.deadline, anyio.current_time() + grace_s)
             await report(request, "drafting", len(drafts), len(experts))
 

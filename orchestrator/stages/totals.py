@@ -10,7 +10,7 @@ import orjson
 from orchestrator.decision import Attempt
 from orchestrator.trace import Trace
 from orchestrator.types import Chunk, Draft, Emit, Usage
-from orchestrator.wire import with_usage
+from orchestrator.wire import read_usage, with_usage
 
 __all__ = ["Totalled", "used", "with_total"]
 
@@ -48,7 +48,4 @@ def _with_more(chunk: Chunk, more: Usage) -> Chunk:
     counted = orjson.loads(chunk.raw).get("usage")
     if not isinstance(counted, dict):  # null in all chunks but the last
         return chunk
-    own = Usage(
-        input_tokens=int(counted.get("prompt_tokens") or 0), output_tokens=int(counted.get("completion_tokens") or 0)
-    )
-    return Chunk(with_usage(chunk.raw, own + more))
+    return Chunk(with_usage(chunk.raw, read_usage(counted) + more))

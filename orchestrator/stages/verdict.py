@@ -58,7 +58,8 @@ class Concluding:
                 return answer
             why = f"{rule.escalate_to!r}, to whom a weak consensus is escalated, failed; "
         if consensus.unanimous:
-            saved = self.drafting.expected_usd(self.chosen.verdict, self.request)
+            planned = rule is not None and rule.kind == "synthesize"
+            saved = self.drafting.expected_usd(self.chosen.verdict, self.request) if planned else None
             return await self._choose(kept, f"{why}all drafts are the same", watch, saved_usd=saved)
         if rule is not None and rule.kind == "choose":
             return await self._choose(kept, f"{why}the nearest to the consensus", watch)

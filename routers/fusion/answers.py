@@ -127,10 +127,11 @@ class _Anonymous(ast.NodeTransformer):
         self._names: dict[str, str] = {}
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """A function: the names of its arguments stay, since callers may use them."""
+        """A function: the names of its arguments stay, since callers may use them, and those of others' variables."""
         if ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         own = {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+        own |= {n for inner in ast.walk(node) if isinstance(inner, ast.Global | ast.Nonlocal) for n in inner.names}
         outer, self._names = self._names, {}
         for inner in ast.walk(node):
             if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store) and inner.id not in own:

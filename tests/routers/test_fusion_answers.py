@@ -72,6 +72,12 @@ def test_code_is_compared_by_its_form() -> None:
     assert answer_of("```\n" + "(" * 100_000 + "\n```", "code") is not None
 
 
+def test_variables_of_others_keep_their_names() -> None:
+    """A name that a function declares global or nonlocal is read elsewhere: another name is another program."""
+    one = "```python\ndef f():\n    global total\n    total = 1\n```"
+    assert same(one, one.replace("total", "count"), "code") is False
+
+
 @given(st.text(max_size=200), st.sampled_from(["auto", "text", "number", "letter", "set", "code"]))
 def test_every_answer_is_the_same_as_itself(text: str, kind: AnswerKind) -> None:
     """Whatever was said, and however odd; reading it never fails."""

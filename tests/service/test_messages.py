@@ -138,6 +138,8 @@ async def test_errors_have_anthropics_shape() -> None:
         {"max_tokens": 0},
         {"messages": []},
         {"messages": [{"role": "system", "content": "x"}]},
+        {"container": "box"},
+        {"mcp_servers": [{"type": "url", "url": "https://example.com", "name": "x"}]},
         {"messages": [{"role": "user", "content": [{"type": "document", "source": {}}]}]},
         {"messages": [7]},
         {"system": 7},

@@ -156,6 +156,7 @@ async def test_an_answer_that_was_cut_is_incomplete(tmp_path: Any) -> None:
         "response.incomplete",
         {"reason": "max_output_tokens"},
     )
+    assert [item["status"] for item in (*whole["output"], *last["response"]["output"])] == ["incomplete"] * 2
 
 
 async def test_a_stream_that_breaks_off_ends_as_failed() -> None:

@@ -247,3 +247,13 @@ async def test_one_reference_judge_of_likelihood_scores_all_drafts() -> None:
     found = kept((await decided(a, *others, consensus="likelihood", judge="a"))[1])
     assert (found.measure, found.judges, found.kept) == ("likelihood", ("a",), ("a", "b"))
     assert found.scores == pytest.approx({"a": 0.0, "b": 0.6, "c": 5.6})
+    assert found.strength == pytest.approx((np.exp(-0.3) + np.exp(-2.8)) / 2, abs=1e-6)
+
+
+async def test_a_threshold_on_one_judges_word_keeps_its_own_draft_by_the_others() -> None:
+    """Its own draft is judged by nobody else: it agrees with them as far as they agree with it."""
+    nll = {"alpha": 0.2, "beta": 0.3, "gamma": 0.4}
+    a = ScriptedExpert("a", "alpha", "the verdict", nll=nll)
+    others = [ScriptedExpert("b", "beta"), ScriptedExpert("c", "gamma")]
+    found = kept((await decided(a, *others, consensus="likelihood", judge="a", threshold=0.8))[1])
+    assert found.kept == ("a", "b", "c")

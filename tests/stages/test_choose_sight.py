@@ -19,9 +19,9 @@ PICTURED = [
 ]
 
 
-async def answered(*experts: Any, model: str = "auto") -> str:
+async def answered(*experts: Any, model: str = "auto", **blocks: Any) -> str:
     categories = {"math": [expert.id for expert in experts], "general": [experts[0].id]}
-    async with flowing(*experts, categories=categories) as engine:
+    async with flowing(*experts, categories=categories, **blocks) as engine:
         request, trace = engine.pipeline.request({"messages": [{"role": "user", "content": PICTURED}]}, model=model)
         with anyio.fail_after(10):
             try:
@@ -46,3 +46,9 @@ async def test_where_nobody_sees_the_request_is_refused(model: str) -> None:
     """With one clear error, routed or named, instead of an answer about a picture that nobody saw."""
     found = await answered(ScriptedExpert("blind", "no idea"), model=model)
     assert found.startswith("refused: The request has an image, and 'blind' cannot see")
+
+
+async def test_the_only_one_that_sees_is_asked_even_over_the_budget() -> None:
+    """Blind ones are no alternative: better over a limit than no answer."""
+    blind, eye = ScriptedExpert("blind", "no idea"), seeing()
+    assert await answered(blind, eye, budget={"cost_per_query": 1e-9}) == "a cat"

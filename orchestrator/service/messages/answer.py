@@ -28,7 +28,7 @@ class Answering:
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._stops = body.get("stop_sequences") or []
-        self._id = new_id("msg")
+        self._id = new_id("msg", joint="_")
         self._blocks = 0
         self._open: tuple[int, str] | None = None
         self._calls: dict[int, int] = {}

@@ -14,10 +14,15 @@ __all__ = ["chat_of"]
 _TAKEN = frozenset(
     {
         *("system", "messages", "tools", "tool_choice", "stop_sequences", "metadata", "thinking", "stream"),
-        *("container", "mcp_servers", "context_management", "output_config"),
+        *("context_management", "output_config"),
     }
 )
-"""Fields that become others, or that no expert has a use for; all else goes on as it is."""
+"""Fields that become others, or hints on how to think or to keep a long context, which no expert has a use for; all
+else goes on as it is."""
+_UNABLE = {
+    "container": "this service runs no code; leave it out",
+    "mcp_servers": "tools are called by experts that the configuration names; leave it out",
+}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _DROPPED = frozenset({"thinking", "redacted_thinking"})
 """What an expert thought before is its own, and chat has no place for it."""
@@ -25,10 +30,13 @@ _DROPPED = frozenset({"thinking", "redacted_thinking"})
 
 def chat_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """The same request for chat completions; raises InvalidRequest."""
+    for name, why in _UNABLE.items():
+        if body.get(name):
+            raise InvalidRequest(f"{name!r} is not supported: {why}.", param=name)
     most = body.get("max_tokens")
     if not isinstance(most, int) or isinstance(most, bool) or most < 1:
         raise InvalidRequest("'max_tokens' must be a whole number of at least 1.", param="max_tokens")
-    chat = {name: value for name, value in body.items() if name not in _TAKEN}
+    chat = {name: value for name, value in body.items() if name not in _TAKEN and name not in _UNABLE}
     chat["messages"] = [*_system(body.get("system")), *_messages(body.get("messages"))]
     if body.get("stream"):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}

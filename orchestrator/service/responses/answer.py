@@ -38,7 +38,7 @@ class Answering:
     def __init__(self, body: Mapping[str, Any]) -> None:
         echoed = {name: usual if body.get(name) is None else body[name] for name, usual in _ECHOED.items()}
         self._head: dict[str, Any] = {
-            "id": new_id("resp"),
+            "id": new_id("resp", joint="_"),
             "object": "response",
             "created_at": int(time.time()),
             "background": False,
@@ -124,15 +124,15 @@ class Answering:
         if arguments := (call.get("function") or {}).get("arguments"):
             yield from self._calls[at].more(arguments)
 
-    def _close(self) -> Iterator[Event]:
+    def _close(self, status: str = "completed") -> Iterator[Event]:
         if self._open is not None:
-            yield from self._open.closed("completed")
+            yield from self._open.closed(status)
         self._open = None
 
     def _close_all(self) -> Iterator[Event]:
         if not self._items:  # an answer without anything is an empty message
             yield from self._text(Said, "")
-        yield from self._close()
+        yield from self._close(self._status)
         for call in self._calls.values():
             yield from call.closed(self._status)
 
@@ -148,7 +148,7 @@ class Answering:
             "status": status,
             "error": None,
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
-            "output": [] if status == "in_progress" else [item.shown("completed") for item in self._items],
+            "output": [] if status == "in_progress" else [item.shown(item.status) for item in self._items],
             "usage": None if self._usage is None or status == "in_progress" else _usage(self._usage),
         }
 

@@ -14,14 +14,15 @@ Event = dict[str, Any]
 
 
 class Item(ABC):
-    """One output item. index: its place in the output."""
+    """One output item. index: its place in the output. status: `in_progress` until it is closed."""
 
     prefix: str
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.id = new_id(self.prefix)
+        self.id = new_id(self.prefix, joint="_")
         self.text = ""
+        self.status = "in_progress"
 
     @property
     def where(self) -> Event:
@@ -42,6 +43,7 @@ class Item(ABC):
 
     def closed(self, status: str) -> Iterator[Event]:
         """Its last events."""
+        self.status = status
         yield {"type": "response.output_item.done", "output_index": self.index, "item": self.shown(status)}
 
 
@@ -114,7 +116,7 @@ class Call(Item):
 
     def __init__(self, index: int, call: Mapping[str, Any]) -> None:
         super().__init__(index)
-        self.call_id = call.get("id") or new_id("call")
+        self.call_id = call.get("id") or new_id("call", joint="_")
         self.name = (call.get("function") or {}).get("name") or ""
 
     def shown(self, status: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ the time left; an attempt of the role `score` in the decision.
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,10 +18,10 @@ import numpy as np
 import orjson
 
 from orchestrator import clock
-from orchestrator.checked_reply import Wanted, checked_reply
+from orchestrator.checked_reply import Wanted, checked_reply, json_of, object_schema
 from orchestrator.config.fusion import Rule
 from orchestrator.errors import ExpertError
-from orchestrator.fair_lengths import fair_lengths
+from orchestrator.fair_lengths import cut_alike
 from orchestrator.fleet.registry import Registry
 from orchestrator.query import query_of
 from orchestrator.stages.agreement.measure import Agreed, Matrix, NotMeasured
@@ -67,7 +66,7 @@ class _ByExpert(ABC):
         """See `Measure`."""
         if rule.judge is None:
             raise NotMeasured("fusion.judge names nobody")
-        shown = _cut([draft.text for draft in drafts])
+        shown = cut_alike([draft.text for draft in drafts], MOST_CHARACTERS)
         briefing = {"query": query_of(request.messages), "drafts": dict(enumerate(shown, start=1))}
         wanted = Wanted(
             instructions=self._instructions,
@@ -101,12 +100,7 @@ class _ByExpert(ABC):
 
     def _reader(self, drafts: int) -> Callable[[str, bool], Matrix]:
         def read(reply: str, last: bool) -> Matrix:  # noqa: ARG001, FBT001 - as `checked_reply` has it
-            try:
-                found = json.loads(reply)
-            except ValueError as error:
-                message = f"It is no JSON: {error}."
-                raise ValueError(message) from error
-            return self._matrix(found, drafts)
+            return self._matrix(json_of(reply), drafts)
 
         return read
 
@@ -128,7 +122,7 @@ class ByJudge(_ByExpert):
     def _schema(self, drafts: int) -> dict[str, Any]:
         number = {"type": "integer", "minimum": 1, "maximum": drafts}
         groups = {"type": "array", "items": {"type": "array", "items": number, "minItems": 1}}
-        return _object({"groups": groups})
+        return object_schema({"groups": groups})
 
     def _matrix(self, found: Any, drafts: int) -> Matrix:
         groups = found.get("groups") if isinstance(found, dict) else None
@@ -154,8 +148,8 @@ class ByEntailment(_ByExpert):
 
     def _schema(self, drafts: int) -> dict[str, Any]:
         number = {"type": "integer", "minimum": 1, "maximum": drafts}
-        pair = _object({"first": number, "second": number, "relation": {"enum": list(_AGREEMENT)}})
-        return _object({"pairs": {"type": "array", "items": pair}})
+        pair = object_schema({"first": number, "second": number, "relation": {"enum": list(_AGREEMENT)}})
+        return object_schema({"pairs": {"type": "array", "items": pair}})
 
     def _matrix(self, found: Any, drafts: int) -> Matrix:
         pairs = found.get("pairs") if isinstance(found, dict) else None
@@ -171,17 +165,3 @@ class ByEntailment(_ByExpert):
                 raise ValueError(message)
             matrix[first - 1, second - 1] = _AGREEMENT[relation]
         return matrix
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _cut(texts: Sequence[str]) -> list[str]:
-    lengths = fair_lengths([len(text) for text in texts], MOST_CHARACTERS)
-    return [text[:length] for text, length in zip(texts, lengths, strict=True)]
