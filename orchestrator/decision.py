@@ -28,6 +28,7 @@ __all__ = [
     "Failure",
     "Gate",
     "Probability",
+    "SessionSeen",
     "Signal",
     "Skipped",
     "TokenCount",
@@ -97,13 +98,15 @@ class Categorized(_Value):
     """Stage 1. `posterior` is sorted, most probable first; its second row is the runner-up.
 
     method: router (classified), bypass (an expert was named, nothing was classified), degraded (the classifier
-        failed or was too late and the query went to `general`; `reason` says why).
+        failed or was too late and the query went to `general`; `reason` says why), override (the client named the
+        category).
+    context: how many earlier requests of the conversation were read with this one; 0 for none.
     cached: the router was not asked now, it said so of the same query before.
     calls: what the classifier asked of experts, for a kind that asks any.
     generation: the artifact that decided, as GET /version names it; None where none did.
     """
 
-    method: Literal["router", "bypass", "degraded"]
+    method: Literal["router", "bypass", "degraded", "override"]
     category: str | None
     top: str | None = None
     confidence: float | None = None
@@ -111,6 +114,7 @@ class Categorized(_Value):
     category_set: tuple[str, ...] = ()
     gate: Gate | None = None
     reason: str = ""
+    context: int = 0
     cached: bool = False
     calls: tuple[Attempt, ...] = ()
     generation: str | None = None
@@ -170,6 +174,22 @@ def _known_keys(rule: object) -> object:
     return {key: rule[key] for key in rule if key in Rule.model_fields} if isinstance(rule, dict) else rule
 
 
+class SessionSeen(_Value):
+    """What the conversation so far had to do with the choice.
+
+    expert: whom it is with. kept: whether that one is asked first. looping: an agent goes on with what that expert
+    began, so that nothing was weighed. gain: by how much the category's choice is expected to score higher than that
+    expert; margin: what it has to be for a change; tokens: of the conversation that a new expert would read anew.
+    """
+
+    expert: str
+    kept: bool
+    looping: bool = False
+    gain: float | None = None
+    margin: float | None = None
+    tokens: int | None = None
+
+
 class Chosen(_Value):
     """Stage 2. For `single`, `experts` are in the order in which they are tried; for `fuse` they draft side by side.
 
@@ -178,6 +198,7 @@ class Chosen(_Value):
     rule: how drafts become one answer; None where nothing is fused, and where answers vote.
     evidence: what a learned fuse plan stands on in the category: its gain on the best expert that costs no more, on how
         many graded queries it helped and harmed, and the gain with drafts dropped at random.
+    session: what a conversation that has an expert already changed; None where there is none.
     reliability: by expert the score that was learned in the category, where the rule weighs by it.
     cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
         where no learned plan was.
@@ -191,6 +212,7 @@ class Chosen(_Value):
     reliability: dict[str, float] = Field(default_factory=dict)
     evidence: Cell | None = None
     skipped: tuple[Skipped, ...] = ()
+    session: SessionSeen | None = None
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str
     took_ms: float

@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from orchestrator.config import Config
 from orchestrator.consultation import Consultant, consulted_by
+from orchestrator.conversation.sessions import Sessions
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
 from orchestrator.fleet.registry import Registry
@@ -115,6 +116,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
             chooser=Chooser(config, serving.plans, registry),
             drafting=Drafting(registry),
             measures=Measures(registry, embedders(config.embedder)),
+            sessions=Sessions(most=config.sessions.most, ttl_s=config.sessions.ttl_s),
             retrievers=retrievers,
             budget=config.budget,
         )

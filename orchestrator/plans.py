@@ -81,6 +81,18 @@ class Plans:
         cell = self._learned.cells.get(category, {}).get(expert)
         return None if cell is None else cell.mean
 
+    def worth(self, category: str, expert: str) -> float:
+        """How well an expert answers a category, 0 to 1, for weighing it against others.
+
+        The learned score; where a person ordered the experts, one over its place; 0 for one that nobody names.
+        """
+        if (score := self.score(category, expert)) is not None:
+            return score
+        listed = self._listed.get(category)
+        if listed is None or expert not in listed.plan.experts or (self._learned is not None and not listed.why):
+            return 0.0
+        return 1.0 / (1 + listed.plan.experts.index(expert))
+
     def _single(self, category: str, plan: Plan, listed: Planned, *, place: float) -> Planned:
         """A learned order of experts, as far as they are there; those that are listed and were not graded follow."""
         present = tuple(expert for expert in plan.experts if expert in self._experts)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Literal
 
+from orchestrator.conversation.turns import Turn, turn_of
 from orchestrator.decision import (
     Attempt,
     Categorized,
@@ -42,10 +43,11 @@ class Stopwatch:
 class Trace:
     """The decision under way: stages write their part, `decision` reads what there is so far."""
 
-    def __init__(self, *, model: str, query: str) -> None:
+    def __init__(self, *, model: str, turn: Turn) -> None:
         self.id = new_id("dec")
         self.model = model
-        self.query = query
+        self.turn = turn
+        self.query = turn.query
         self.categorized: Categorized | None = None
         self.explanation: Explanation | None = None
         self.chosen: Chosen | None = None
@@ -120,6 +122,7 @@ class Trace:
     def forget_content(self) -> None:
         """Let go of the texts, which are not kept."""
         self.query = ""
+        self.turn = turn_of(())
         self.explanation = None
         self.drafts = [draft.model_copy(update={"text": None}) for draft in self.drafts]
         self.consensus = self.consensus and self.consensus.without_content()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from orchestrator import clock
+from orchestrator.controls import NO_CONTROLS, Controls
 
 __all__ = [
     "AtOnce",
@@ -56,7 +57,7 @@ class ChatRequest:
 
     body: Mapping[str, Any]
     deadline: float
-    cost_quality: float | None = None
+    controls: Controls = NO_CONTROLS
     session: str | None = None
     report: Report | None = None
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from orchestrator.config import Config
 from orchestrator.consultation import Consultant, consulted_by
+from orchestrator.conversation.sessions import Sessions
 from orchestrator.engine import Engine, recording
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
@@ -118,6 +119,7 @@ async def flowing(
             chooser=Chooser(config, Plans(config, learned), registry),
             drafting=Drafting(registry),
             measures=Measures(registry, Words()),
+            sessions=Sessions(most=config.sessions.most, ttl_s=config.sessions.ttl_s),
             budget=config.budget,
         )
         try:

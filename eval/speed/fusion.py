@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from eval.speed.ratio import Ratio, asked_side_by_side, ratio_table
 from orchestrator.config import Config
 from orchestrator.config.fusion import Fusion
+from orchestrator.conversation.turns import turn_of
 from orchestrator.decision import Chosen
 from orchestrator.experts import Capabilities, Site
 from orchestrator.fleet.registry import Registry
@@ -115,7 +116,7 @@ def _fused(drafts: Sequence[Draft], measure: str) -> Callable[[str], Awaitable[o
     chosen = Chosen(plan="fuse", experts=experts, verdict=_WRITER, rule=rule, reason="", took_ms=0.0)
 
     async def fused(query: str) -> object:
-        trace = Trace(model="fuse", query=query)
+        trace = Trace(model="fuse", turn=turn_of([{"role": "user", "content": query}]))
         trace.chosen = chosen
         body: dict[str, Any] = {"messages": [{"role": "user", "content": query}]}
         request = ChatRequest(body=body, deadline=asyncio.get_running_loop().time() + 60)

@@ -20,6 +20,7 @@ from rich.console import Console
 from orchestrator.cli.log import configure_log
 from orchestrator.cli.options import AsJson, ConfigOption, read_config
 from orchestrator.cli.remote import decision_of, get, post
+from orchestrator.controls import Controls
 from orchestrator.decision import Decision
 from orchestrator.errors import InvalidRequest, RunError
 
@@ -124,6 +125,10 @@ class _Question:
     def messages(self) -> list[dict[str, str]]:
         return [{"role": "user", "content": self.query}]
 
+    @property
+    def controls(self) -> Controls:
+        return Controls(cost_quality=self.cost_quality)
+
     def fields(self) -> dict[str, Any]:
         """Of a request's body, beside what is asked; a service that does not know `cost_quality` is not sent any."""
         place = {} if self.cost_quality is None else {"cost_quality": self.cost_quality}
@@ -153,7 +158,7 @@ async def _ask_here(config: Path, question: _Question, quiet: bool) -> _Answer: 
 
     async with _engine(config) as engine:
         body = {"messages": question.messages, "stream": not quiet}
-        request, trace = engine.pipeline.request(body, **question.fields())
+        request, trace = engine.pipeline.request(body, model=question.model, controls=question.controls)
         draft: Draft | None = None
         error = None
         try:
@@ -172,7 +177,9 @@ async def _ask_here(config: Path, question: _Question, quiet: bool) -> _Answer: 
 
 async def _route_here(config: Path, question: _Question, explain: bool) -> Decision:  # noqa: FBT001 - anyio.run
     async with _engine(config) as engine:
-        request, trace = engine.pipeline.request({"messages": question.messages}, **question.fields())
+        request, trace = engine.pipeline.request(
+            {"messages": question.messages}, model=question.model, controls=question.controls
+        )
         await engine.pipeline.route(request, trace, explain=explain)
         trace.close()
         return trace.decision()

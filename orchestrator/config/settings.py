@@ -289,6 +289,24 @@ class Launch(Settings):
     restarts: int = Field(default=5, ge=0, description="failures in a row after which a server is given up")
 
 
+class SessionSettings(Settings):
+    """How conversations stay with their experts."""
+
+    switch_margin: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="by how much another expert's expected score has to be higher before a conversation moves to it",
+    )
+    per_1k_tokens: float = Field(
+        default=0.002,
+        ge=0,
+        description="added to the margin for each 1000 tokens of conversation, which a new expert reads anew",
+    )
+    ttl_s: Seconds = Field(default=3600, description="seconds after its last answer that a conversation is remembered")
+    most: int = Field(default=10_000, ge=0, description="conversations remembered at most; 0: none, none stays")
+
+
 class Residency(Settings):
     """How the experts that sleep share accelerators."""
 
@@ -346,6 +364,7 @@ class Config(Settings):
     fusion: Fusion = Field(default_factory=Fusion)
     panels: dict[Identifier, Panel] = Field(default_factory=dict, description="who judges answers, by name")
     serve: Serve = Field(default_factory=Serve)
+    sessions: SessionSettings = Field(default_factory=SessionSettings)
     usage: Usage = Field(default_factory=Usage)
     residency: Residency = Field(default_factory=Residency, description="who is awake")
     launch: dict[Identifier, Launch] = Field(default_factory=dict, description="by expert id")

@@ -20,8 +20,6 @@ __all__ = [
     "read_json",
     "read_object",
     "switch",
-    "take_cost_quality",
-    "take_progress",
 ]
 
 DEFAULT_MODEL = "auto"
@@ -104,19 +102,6 @@ def chat_body(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(body.get("stream_options"), dict | None):
         raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
     return body
-
-
-def take_cost_quality(body: dict[str, Any]) -> float | None:
-    """The place on the learned frontier that a chat body asks for; taken out of it: experts do not know it."""
-    return cost_quality_of(body.pop("cost_quality", None))
-
-
-def take_progress(body: dict[str, Any]) -> bool:
-    """Whether a chat body asks for experts' progress; taken out of it: experts do not know it."""
-    value = body.pop("progress", None)
-    if not isinstance(value, bool | None):
-        raise InvalidRequest("'progress' must be true or false.", param="progress")
-    return bool(value)
 
 
 def cost_quality_of(value: object) -> float | None:

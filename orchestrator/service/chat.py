@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.service.body import chat_body, chat_model, read_json, take_cost_quality, take_progress
+from orchestrator.service.body import chat_body, chat_model, read_json
+from orchestrator.service.controls import take_controls
 from orchestrator.service.direct import direct_of
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
@@ -100,13 +101,14 @@ async def answer(state: State, scope: Scope, receive: Receive, send: Send, surfa
     out: EventStream | None = None
     try:
         sent = await read_json(scope, receive, limit=engine.config.serve.max_body_bytes)
+        asked = take_controls(scope, sent)
         body = chat_body(surface.chat(sent))
-        cost_quality, progress = take_cost_quality(body), take_progress(body)
         request, trace = engine.pipeline.request(
-            body, model=chat_model(body), cost_quality=cost_quality, session=session_of(scope, body)
+            body, model=chat_model(body), controls=asked.controls, session=session_of(scope, body)
         )
         out = surface.out(send, trace, scope, sent)
-        if progress and request.stream:
+        out.verbose, out.explaining = asked.debug, asked.controls.explain
+        if asked.progress and request.stream:
             request = replace(request, report=out.report)
         with Hangup(receive, request.deadline) as hangup:
             await _answer(engine, request, trace, out)

@@ -7,6 +7,8 @@ not get that far; a request that comes in one piece costs two additions and a co
 from __future__ import annotations
 
 import math
+import re
+import secrets
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +20,9 @@ from orchestrator.service.errors import plain_error
 
 __all__ = ["Connection", "IntakeConfig"]
 
+REQUEST_ID_HEADER = b"x-request-id"
+"""Echoed in every response, and made up where the client sends none."""
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _LINGER_BYTES = 1_048_576
 """Read and dropped after a refusal: hanging up on a client that still sends would take the answer away from it."""
 _LINE_BYTES = 4
@@ -82,7 +87,9 @@ class Connection(HttpToolsProtocol):
         if self._too_large():
             raise HeadersTooLarge
         super().on_headers_complete()
-        extensions: Any = {EXTENSION: Direct(self.cycle)}
+        cycle: Any = self.cycle
+        cycle.default_headers = [*cycle.default_headers, (REQUEST_ID_HEADER, _request_id(self.headers))]
+        extensions: Any = {EXTENSION: Direct(cycle)}
         self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
@@ -143,6 +150,14 @@ class Connection(HttpToolsProtocol):
             return False
         lines = sum(len(name) + len(value) + _LINE_BYTES for name, value in self.headers)
         return len(self.url) + lines > self._most
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The client's own where it sent one that can be echoed, else a new one."""
+    for name, value in headers:
+        if name == REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(value):
+            return value
+    return b"req_" + secrets.token_hex(12).encode()
 
 
 def _answer(status: int, message: str, headers: list[tuple[bytes, bytes]]) -> bytes:

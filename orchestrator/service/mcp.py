@@ -14,6 +14,7 @@ from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field, SkipValidation
 
 from orchestrator.config import Config
+from orchestrator.controls import Controls
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine, running
 from orchestrator.errors import InvalidRequest, OrchestratorError
@@ -116,7 +117,7 @@ async def ask(query: Query, context: ToolContext, model: Model = "auto", cost_qu
     engine = _engine(context)
     try:
         request, trace = engine.pipeline.request(
-            _body(query), model=model.strip(), cost_quality=cost_quality_of(cost_quality)
+            _body(query), model=model.strip(), controls=Controls(cost_quality=cost_quality_of(cost_quality))
         )
         request = replace(request, report=partial(_report, context))
         try:
@@ -145,7 +146,9 @@ async def route(
     """Show how a query would be routed."""
     pipeline = _engine(context).pipeline
     try:
-        request, trace = pipeline.request(_body(query), model=model.strip(), cost_quality=cost_quality_of(cost_quality))
+        request, trace = pipeline.request(
+            _body(query), model=model.strip(), controls=Controls(cost_quality=cost_quality_of(cost_quality))
+        )
         await pipeline.route(request, trace)
     except OrchestratorError as error:
         raise ToolError(str(error)) from error

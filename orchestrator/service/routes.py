@@ -13,11 +13,13 @@ from orchestrator.decision import Decision
 from orchestrator.engine import Engine
 from orchestrator.errors import InvalidRequest, RequestError, UnknownDecision, UnknownModel
 from orchestrator.service import usage
-from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch, take_cost_quality
+from orchestrator.service.body import chat_body, chat_model, integer, json_body, switch
 from orchestrator.service.catalogue import ExpertShown, shown
+from orchestrator.service.controls import take_controls
 from orchestrator.service.embeddings import embedding_models
 from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
 from orchestrator.service.passages import Found, found_passages
+from orchestrator.service.session import session_of
 from orchestrator.stages.choose import ALIASES
 
 __all__ = ["router"]
@@ -109,9 +111,12 @@ async def route(http: Request) -> Decision:
         if not isinstance(query, str) or not query.strip():
             raise InvalidRequest("Give 'query' (a non-empty string) or 'messages'.", param="query")
         body = {**body, "messages": [{"role": "user", "content": query}]}
-    cost_quality = take_cost_quality(body)
-    request, trace = engine.pipeline.request(chat_body(body), model=chat_model(body), cost_quality=cost_quality)
-    await engine.pipeline.route(request, trace, explain=switch(body, "explain"))
+    asked = take_controls(http.scope, body)
+    explain = switch(body, "explain")
+    request, trace = engine.pipeline.request(
+        chat_body(body), model=chat_model(body), controls=asked.controls, session=session_of(http.scope, body)
+    )
+    await engine.pipeline.route(request, trace, explain=explain)
     trace.close()
     return trace.decision()
 

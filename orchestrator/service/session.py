@@ -10,15 +10,26 @@ from starlette.types import Scope
 __all__ = ["SESSION_HEADER", "session_of"]
 
 SESSION_HEADER = "x-session-id"
-_HEADER = SESSION_HEADER.encode()
+_HEADERS = (
+    SESSION_HEADER.encode(),
+    b"x-conversation-id",
+    b"x-claude-code-session-id",
+    b"session_id",
+    b"session-id",
+    b"conversation_id",
+)
+"""Those that clients send for it; of several the first named here. The last three are Codex CLI's."""
 _FIELDS = ("prompt_cache_key", "user")
 
 
 def session_of(scope: Scope, body: Mapping[str, Any]) -> str | None:
-    """The header `x-session-id`, else OpenAI's `prompt_cache_key` or `user` in the body; None where all are empty."""
+    """The session by header, else by OpenAI's `prompt_cache_key` or `user` in the body; None where all are empty."""
+    best, found = len(_HEADERS), None
     for name, value in scope["headers"]:
-        if name == _HEADER and value:
-            return str(value, "latin-1")
+        if value and name in _HEADERS and (place := _HEADERS.index(name)) < best:
+            best, found = place, str(value, "latin-1")
+    if found is not None:
+        return found
     for field in _FIELDS:
         value = body.get(field)
         if isinstance(value, str) and value:

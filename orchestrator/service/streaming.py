@@ -27,6 +27,7 @@ LOOK_AFTER_S = 0.02
 """An answer that is out by then needs nobody to look whether its client is still there."""
 _TICK_S = 0.002
 """Event loops round times, so that a timer may be early by so much."""
+_DECISION = b'"orchestrator"'
 _DONE = b"data: [DONE]\n\n"
 _JSON = (b"content-type", b"application/json")
 _EVENT_STREAM = [
@@ -95,17 +96,18 @@ class EventStream:
     """The answer to one request: an `emit` that sends each chunk as an event, or one whole body.
 
     Status and headers of a stream go out with its first chunk. Only then is it known who answers, and an error that
-    comes before is an ordinary error response. direct: the short way out, where the server offers it.
+    comes before is an ordinary error response. direct: the short way out, where the server offers it. verbose: more
+    headers. explaining: the decision goes with the answer, as `orchestrator` of the body or in a stream's last comment.
     """
 
-    __slots__ = ("_direct", "_reporting", "_send", "_trace", "begun")
+    __slots__ = ("_direct", "_reporting", "_send", "_trace", "begun", "explaining", "verbose")
 
     def __init__(self, send: Send, trace: Trace, direct: Direct | None = None) -> None:
         self._send = send
         self._trace = trace
         self._direct = direct
         self._reporting = False
-        self.begun = False
+        self.begun = self.explaining = self.verbose = False
 
     async def __call__(self, chunk: Chunk) -> None:
         if not self.begun:
@@ -142,7 +144,9 @@ class EventStream:
 
     async def _whole(self, body: bytes) -> None:
         self.begun = True
-        if self._direct is not None and self._direct.whole(_JSON_LINE + header_lines(self._trace), body):
+        if self.explaining:
+            body = b"%b,%b:%b}" % (body.rstrip()[:-1], _DECISION, self._decision())
+        if self._direct is not None and self._direct.whole(_JSON_LINE + self._headers(), body):
             return
         length = (b"content-length", b"%d" % len(body))
         await self._start([_JSON, length])
@@ -152,7 +156,7 @@ class EventStream:
         """The end of an answer that is whole."""
         if not self.begun:
             await self._begin()
-        await self._send({"type": "http.response.body", "body": _DONE})
+        await self._send({"type": "http.response.body", "body": self._last_comment() + _DONE})
 
     async def fail(self, error: OrchestratorError) -> None:
         """The end of an answer that broke off: one error event, and no `[DONE]`."""
@@ -160,13 +164,22 @@ class EventStream:
 
     async def _begin(self) -> None:
         self.begun = True
-        if self._direct is None or not self._direct.start(_EVENT_STREAM_LINES + header_lines(self._trace)):
+        if self._direct is None or not self._direct.start(_EVENT_STREAM_LINES + self._headers()):
             await self._start(_EVENT_STREAM)
 
     async def _start(self, headers: list[tuple[bytes, bytes]]) -> None:
-        decided = decision_headers(self._trace).items()
+        decided = decision_headers(self._trace, verbose=self.verbose).items()
         headers = [*headers, *((name.encode(), value.encode("latin-1")) for name, value in decided)]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    def _headers(self) -> bytes:
+        return header_lines(self._trace, verbose=self.verbose)
+
+    def _last_comment(self) -> bytes:
+        return b": decision %b\n\n" % self._decision() if self.explaining else b""
+
+    def _decision(self) -> bytes:
+        return self._trace.decision().model_dump_json().encode()
 
 
 def _event(raw: bytes) -> bytes:

@@ -79,7 +79,7 @@ class TranslatedStream(EventStream):
         if not self._opened:
             await self._events(self._translation.opening(self._trace.expert or ""))
         await self._events(self._translation.closing())
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._send({"type": "http.response.body", "body": self._last_comment()})
 
     async def fail(self, error: OrchestratorError) -> None:
         """The end of an answer that broke off."""

@@ -17,6 +17,8 @@ from anyio.abc import TaskStatus
 
 from orchestrator.batching import Batcher
 from orchestrator.consultation import Consultant
+from orchestrator.conversation.follow_up import context_of, is_brief, points_back
+from orchestrator.conversation.turns import Turn
 from orchestrator.decision import Attempt, Categorized, Contribution, Explanation, Gate, Probability, Signal
 from orchestrator.decision_cache import DecisionCache
 from orchestrator.fleet.breaker import Breaker
@@ -83,6 +85,32 @@ class Categorizer:
             cache.put(key, fresh)
         return fresh.model_copy(update={"calls": tuple(calls)}) if calls else fresh
 
+    async def categorize_turn(self, turn: Turn) -> tuple[Categorized, str]:
+        """The category of a conversation's latest request, and the text that was classified.
+
+        A request that points back at what was asked before is read with it; one that leaves the router unsure, or has
+        hardly a word, is read both ways, and the surer reading holds.
+        """
+        watch = Stopwatch()
+        pointing = turn.position > 0 and points_back(turn.query)
+        alone = None if pointing else await self.categorize(turn.query)
+        if turn.position <= 0 or (alone is not None and _is_sure(alone) and not is_brief(turn.query)):
+            return alone or await self.categorize(turn.query), turn.query
+        before = context_of(turn)
+        within = await self._within(before, turn.query) if before else None
+        if alone is None and (within is None or not _is_sure(within)):
+            alone = await self.categorize(turn.query)
+        if within is None or (alone is not None and _share(alone) >= _share(within)):
+            found, text = alone or self._degraded("the request has no text to classify", watch), turn.query
+        else:
+            found, text = within, _joined(before, turn.query)
+        return found.model_copy(update={"took_ms": watch.ms}), text
+
+    async def _within(self, before: Sequence[str], query: str) -> Categorized | None:
+        """The category of a request read with earlier ones; None where the router said nothing of it."""
+        found = await self.categorize(_joined(before, query))
+        return found.model_copy(update={"context": len(before)}) if found.method == "router" else None
+
     async def explain(self, query: str) -> Explanation | None:
         """What decided the category of a query; None when it could not be had within the deadline."""
         try:
@@ -127,6 +155,22 @@ class Categorizer:
 
     def _degraded(self, reason: str, watch: Stopwatch) -> Categorized:
         return Categorized(method="degraded", category=self.router.general, reason=reason, took_ms=watch.ms)
+
+
+def _joined(before: Sequence[str], query: str) -> str:
+    return "\n".join([*reversed(before), query])
+
+
+def _is_sure(categorized: Categorized) -> bool:
+    """Whether one category alone is likely enough."""
+    gated = categorized.gate is not None and categorized.gate.fired is not None
+    return categorized.method == "router" and not gated and len(categorized.category_set) == 1
+
+
+def _share(categorized: Categorized) -> float:
+    """How likely the category is; 0 where the gate or a failure chose it."""
+    gated = categorized.gate is not None and categorized.gate.fired is not None
+    return 0.0 if gated else categorized.confidence or 0.0
 
 
 def _classify(asked: Sequence[tuple[Router, str]]) -> Sequence[Routing]:

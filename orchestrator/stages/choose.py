@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from orchestrator.config import Config
 from orchestrator.config.fusion import Fusion
-from orchestrator.decision import Categorized, Chosen, Skipped
+from orchestrator.conversation.turns import Turn, has_images
+from orchestrator.decision import Categorized, Chosen, SessionSeen, Skipped
 from orchestrator.errors import InvalidRequest, UnknownModel
 from orchestrator.fleet.registry import Registry
 from orchestrator.plans import Planned, Plans
-from orchestrator.query import has_images
-from orchestrator.stages.price import expected_usd
+from orchestrator.stages.price import expected_usd, limit_usd
+from orchestrator.stages.staying import staying
 from orchestrator.trace import Stopwatch
 from orchestrator.types import ChatRequest
 from routers.mapping import Plan
 
-__all__ = ["ALIASES", "Chooser", "reordered"]
+__all__ = ["ALIASES", "Before", "Chooser", "reordered"]
 
 ALIASES = ("auto", "fuse")
 """Model names that are no expert: route; force drafts and a verdict."""
 _UNSEEN = "The request has an image, and {experts} cannot see; ask an expert that can (GET /v1/experts: vision)."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """Whom a conversation is with. looping: it is at work on the latest request, and goes on with it."""
+
+    expert: str
+    looping: bool
+    turn: Turn
 
 
 class Chooser:
@@ -33,6 +43,12 @@ class Chooser:
         self._config = config
         self._registry = registry
         self._bypasses: dict[str, Chosen] = {}
+
+    def check_category(self, category: str) -> None:
+        """Raise InvalidRequest for a name that is no category."""
+        if category not in self._config.categories:
+            known = ", ".join(self._config.categories)
+            raise InvalidRequest(f"The category {category!r} does not exist. Known: {known}.", param="category")
 
     def check_model(self, model: str) -> None:
         """Raise UnknownModel for a name that is neither an alias nor an expert."""
@@ -45,11 +61,12 @@ class Chooser:
         """The plan of a request that names its expert: that one, and no other in its place.
 
         Raises:
-            InvalidRequest: there is an image, and it sees none.
+            InvalidRequest: there is an image, and it sees none; or it costs more than the client allows.
 
         """
         if has_images(request.messages) and not self._sees(expert):
             raise InvalidRequest(_UNSEEN.format(experts=repr(expert)), param="messages")
+        self._check_paid([expert], request)
         if expert not in self._bypasses:
             self._bypasses[expert] = Chosen(plan="single", experts=(expert,), reason="named by the client", took_ms=0.0)
         return self._bypasses[expert]
@@ -62,16 +79,24 @@ class Chooser:
         fuse: bool,
         plans: Plans | None = None,
         retrievers: Sequence[str] = (),
+        before: Before | None = None,
     ) -> Chosen:
         """The plan of a routed request: the category's, or drafts side by side where `fuse` forces it.
 
         plans: those to choose by; default: those in force now. retrievers: of the category's experts, best first for
-        this query; they stand in this order wherever in the plan there are retrievers.
+        this query; they stand in this order wherever in the plan there are retrievers. before: whom the conversation
+        is with.
+
+        Raises:
+            InvalidRequest: nobody can take the request's images, or answer for what the client allows.
+
         """
         watch = Stopwatch()
         plans = plans or self.plans
         category = categorized.category or self._config.general
-        planned = plans.planned(category, cost_quality=request.cost_quality)
+        planned = plans.planned(category, cost_quality=request.controls.cost_quality)
+        if (request.controls.fuse is False or (before is not None and before.looping)) and not fuse:
+            planned = _unfused(planned, request)
         if planned.instead:  # a learned fuse plan: as it was learned, or not at all
             writer = None if planned.plan.weights else planned.plan.verdict or self._verdict(category, plans)
             fusion = self._config.fusion_of(category)
@@ -87,11 +112,13 @@ class Chooser:
             return chosen if chosen.plan == "single" else self._ruled(chosen, category, fusion, plans)
         usable, skipped = self._usable(reordered(planned.plan.experts, retrievers), request)
         experts, late, grounds = self._awake_first(category, usable, request, plans)
+        experts, session = self._staying(before, experts, categorized, request, plans)
         grounds += "; retrievers in the order learned from queries like this one" if retrievers else ""
         return Chosen(
             plan="single",
             experts=experts,
             skipped=(*skipped, *late),
+            session=session,
             cost_quality=planned.cost_quality,
             reason=_grounds(category, planned, request) + grounds,
             took_ms=watch.ms,
@@ -121,6 +148,34 @@ class Chooser:
         skipped = tuple(Skipped(expert=expert, reason=_too_late(waits[expert], left_s)) for expert in late)
         return (*order, *late), skipped, "".join(notes)
 
+    def _staying(
+        self,
+        before: Before | None,
+        experts: tuple[str, ...],
+        categorized: Categorized,
+        request: ChatRequest,
+        plans: Plans,
+    ) -> tuple[tuple[str, ...], SessionSeen | None]:
+        """The experts with the one first that the conversation stays with, where it does."""
+        if before is None or before.expert not in self._registry:
+            return experts, None
+        if self._down(before.expert) or before.expert in self._unable(before.expert, request):
+            return experts, SessionSeen(expert=before.expert, kept=False, looping=before.looping)
+        if before.looping:
+            seen = SessionSeen(expert=before.expert, kept=True, looping=True)
+        else:
+            seen = staying(
+                before.expert, experts, categorized, before.turn, plans=plans, settings=self._config.sessions
+            )
+        if not seen.kept:
+            return experts, seen
+        return (before.expert, *(expert for expert in experts if expert != before.expert)), seen
+
+    def _unable(self, expert: str, request: ChatRequest) -> tuple[str, ...]:
+        """The expert, where it cannot take this request."""
+        blind = has_images(request.messages) and not self._sees(expert)
+        return (expert,) if blind or self._refusal(expert, request) else ()
+
     def _obstacle(self, plan: Plan, request: ChatRequest, *, most: int, writer: str | None) -> str:
         """Why a learned fuse plan cannot be served whole now, as the rest of a sentence; empty where it can."""
         drafts = len(plan.experts)
@@ -139,7 +194,7 @@ class Chooser:
 
     def _overspent(self, experts: Sequence[str], request: ChatRequest) -> str:
         """By how much calls of all these experts would exceed the budget of a query; empty where they keep to it."""
-        limit = self._config.budget.cost_per_query
+        limit = limit_usd(self._config.budget, request)
         usd = sum(expected_usd(self._registry.settings(expert).cost, request) for expert in experts)
         if limit is None or usd <= limit:
             return ""
@@ -217,7 +272,8 @@ class Chooser:
             raise InvalidRequest(_UNSEEN.format(experts=", ".join(map(repr, experts))), param="messages")
         able = [expert for expert in experts if expert not in blind]
         refusals = {expert: reason for expert in able if (reason := self._refusal(expert, request))}
-        if len(refusals) == len(able):  # better over a limit, and said so, than no answer
+        if len(refusals) == len(able):  # better over a limit of the service, and said so, than no answer
+            self._check_paid(able, request)
             refusals = {}
         refusals |= dict.fromkeys(blind, "it sees no images, and the request has one")
         allowed = [expert for expert in experts if expert not in refusals]
@@ -225,6 +281,17 @@ class Chooser:
         down = {expert: self._down(expert) for expert in allowed if self._down(expert)}
         skipped += [Skipped(expert=expert, reason=f"last resort, it is down: {why}") for expert, why in down.items()]
         return (*(e for e in allowed if e not in down), *down), tuple(skipped)
+
+    def _check_paid(self, experts: Sequence[str], request: ChatRequest) -> None:
+        """Raise InvalidRequest where each of them costs more than the client allows: its limit is a promise."""
+        most = request.controls.max_cost_usd
+        if most is None or not experts:
+            return
+        costs = {expert: expected_usd(self._registry.settings(expert).cost, request) for expert in experts}
+        cheapest = min(costs, key=costs.__getitem__)
+        if costs[cheapest] > most:
+            message = f"No expert answers this for {most:g} USD; {cheapest!r} would cost about {costs[cheapest]:.6f}."
+            raise InvalidRequest(message, param="max_cost_usd")
 
     def _down(self, expert: str) -> str:
         condition = self._registry.condition(expert)
@@ -239,11 +306,20 @@ class Chooser:
         built = self._registry.built(expert)
         if request.body.get("tools") and built and not built.capabilities.tools:
             return "it takes no tools, and the request has some"
-        limit = self._config.budget.cost_per_query
+        limit = limit_usd(self._config.budget, request)
         usd = expected_usd(self._registry.settings(expert).cost, request)
         if limit is not None and usd > limit:
             return f"it would cost about {usd:.6f} USD, the budget is {limit:g}"
         return ""
+
+
+def _unfused(planned: Planned, request: ChatRequest) -> Planned:
+    """A plan with its experts one after the other."""
+    if planned.plan.kind == "single":
+        return planned
+    why = "fuse is off" if request.controls.fuse is False else "an agent goes on with what one expert began"
+    experts = planned.instead or planned.plan.experts
+    return replace(planned, plan=Plan(kind="single", experts=experts), instead=(), gain="", why=why)
 
 
 def reordered(experts: Sequence[str], ranked: Sequence[str]) -> tuple[str, ...]:
@@ -281,7 +357,7 @@ def _learned(category: str, planned: Planned, request: ChatRequest, *, writer: s
 
 def _grounds(category: str, planned: Planned, request: ChatRequest) -> str:
     """The category, and what was made of the place on the frontier that the request asks for."""
-    asked = request.cost_quality
+    asked = request.controls.cost_quality
     if planned.cost_quality is None:
         unheeded = "" if asked is None else f"; cost_quality {asked:g} changes nothing: as listed ({planned.why})"
         return f"category {category!r}{unheeded}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.config.settings import Cost
+from orchestrator.config.settings import Budget, Cost
 from orchestrator.types import ChatRequest, content_text
 
-__all__ = ["expected_usd"]
+__all__ = ["CHARACTERS_PER_TOKEN", "expected_usd", "limit_usd"]
 
 CHARACTERS_PER_TOKEN = 4
 """English prose under common subword tokenizers; the real count is in the decision afterwards."""
@@ -19,3 +19,9 @@ def expected_usd(cost: Cost, request: ChatRequest) -> float:
     limit = request.body.get("max_completion_tokens") or request.body.get("max_tokens")
     output_tokens = limit if isinstance(limit, int) else DEFAULT_OUTPUT_TOKENS
     return cost.usd(input_tokens=characters // CHARACTERS_PER_TOKEN, output_tokens=output_tokens)
+
+
+def limit_usd(budget: Budget, request: ChatRequest) -> float | None:
+    """Most that a request's calls may be expected to cost: the lower of the service's limit and the client's."""
+    limits = [limit for limit in (budget.cost_per_query, request.controls.max_cost_usd) if limit is not None]
+    return min(limits, default=None)

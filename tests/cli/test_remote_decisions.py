@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.cli.remote import decision_of
 from orchestrator.config.fusion import Rule
+from orchestrator.conversation.turns import turn_of
 from orchestrator.decision import Chosen, Decision
 from orchestrator.errors import RunError
 from orchestrator.trace import Trace
@@ -11,7 +12,7 @@ from orchestrator.trace import Trace
 
 def sent() -> dict[str, object]:
     """What a service sends."""
-    trace = Trace(model="fuse", query="q")
+    trace = Trace(model="fuse", turn=turn_of([{"role": "user", "content": "q"}]))
     trace.chosen = Chosen(plan="fuse", experts=("a", "b"), rule=Rule(keep=2), reason="r", took_ms=0.0)
     return trace.decision().model_dump(mode="json")
 

@@ -1,5 +1,6 @@
 """The HTTP server itself: what clients send is bounded in bytes and time, and a stop lets answers under way end."""
 
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -273,3 +274,16 @@ async def test_requests_arrive_whole_however_they_are_cut() -> None:
                     received += await stream.receive()
             assert app.bodies == bodies
             app.bodies.clear()
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [(b"x-request-id: abc-1\r\n", rb"abc-1"), (b"", rb"req_[0-9a-f]{24}"), (b"x-request-id: a b\r\n", rb"req_\w+")],
+)
+@pytest.mark.parametrize("path", [b"/v1/chat/completions", b"/nowhere"])
+async def test_every_response_has_a_request_id(sent: bytes, echoed: bytes, path: bytes) -> None:
+    """The client's own where it can be echoed, else a new one; errors have one too."""
+    async with serving(ScriptedExpert("solver", "42")) as (_, port), connected(port) as stream:
+        await stream.send(WHOLE.replace(CHAT.encode(), path).replace(b"host: h\r\n", b"host: h\r\n" + sent))
+        received = await answer(stream)
+    assert re.search(rb"\r\nx-request-id: " + echoed + rb"\r\n", received)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from orchestrator.config.fusion import Rule
+from orchestrator.conversation.turns import turn_of
 from orchestrator.decision import Consensus
 from orchestrator.stages.agreement.likelihood import distances
 from orchestrator.stages.agreement.measures import Measures
@@ -32,7 +33,7 @@ async def by_embedding(drafts: list[Draft], **rule: Any) -> Consensus:
     async with flowing(ScriptedExpert("a"), categories={"general": ["a"]}) as engine:
         request = ChatRequest(body={"messages": []}, deadline=anyio.current_time() + 10)
         measures = Measures(engine.registry, Words())
-        return await measures.consensus(drafts, request, Trace(model="fuse", query=""), rule=Rule(**rule))
+        return await measures.consensus(drafts, request, Trace(model="fuse", turn=turn_of(())), rule=Rule(**rule))
 
 
 def square(k: int) -> st.SearchStrategy[np.ndarray]:

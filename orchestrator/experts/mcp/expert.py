@@ -12,6 +12,7 @@ from mcp_types import CallToolResult
 
 from orchestrator import wire
 from orchestrator.config.kinds import McpSettings
+from orchestrator.conversation.turns import query_of
 from orchestrator.errors import ExpertMisconfigured, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts.mcp.arguments import Signature, filled
 from orchestrator.experts.mcp.calls import Call, called, drafted, repeatable
@@ -21,7 +22,6 @@ from orchestrator.experts.mcp.listing import ListedTool, refusal
 from orchestrator.experts.mcp.reaching import looked_at, unreached
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem
 from orchestrator.experts.site import Site
-from orchestrator.query import query_of
 from orchestrator.types import ChatRequest, Draft, Emit, Usage
 
 __all__ = ["McpExpert"]

@@ -12,6 +12,7 @@ from anyio.abc import TaskStatus
 
 from orchestrator import wire
 from orchestrator.config.kinds import McpSettings
+from orchestrator.conversation.turns import query_of
 from orchestrator.errors import ExpertFailed, ExpertRejected, ExpertTimeout, ExpertUnavailable
 from orchestrator.experts.mcp.arguments import Signature
 from orchestrator.experts.mcp.calls import Call, called, drafted, repeatable
@@ -21,7 +22,6 @@ from orchestrator.experts.mcp.selection import Selected, question, selected
 from orchestrator.experts.mcp.toolbox import Toolbox
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem
 from orchestrator.experts.site import Site
-from orchestrator.query import query_of
 from orchestrator.types import ChatRequest, Draft, Emit, ToolChoice, Usage
 from routers.tools import Shortlist
 

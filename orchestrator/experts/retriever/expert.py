@@ -17,6 +17,7 @@ from anyio.abc import TaskStatus
 
 from orchestrator import wire
 from orchestrator.config.kinds import RetrieverSettings
+from orchestrator.conversation.turns import query_of
 from orchestrator.errors import (
     ConfigError,
     ExpertError,
@@ -35,7 +36,6 @@ from orchestrator.experts.retriever.reports import Reports
 from orchestrator.experts.retriever.shelf import Shelf, open_shelf
 from orchestrator.experts.retriever.sources import Skipped
 from orchestrator.experts.site import Site
-from orchestrator.query import query_of
 from orchestrator.types import ChatRequest, Chunk, Draft, Emit, Passage
 from routers.errors import ArtifactError
 from routers.retrievers.adapter import QueryAdapter

@@ -20,10 +20,10 @@ import orjson
 from orchestrator import clock
 from orchestrator.checked_reply import Wanted, checked_reply, json_of, object_schema
 from orchestrator.config.fusion import Rule
+from orchestrator.conversation.turns import query_of
 from orchestrator.errors import ExpertError
 from orchestrator.fair_lengths import cut_alike
 from orchestrator.fleet.registry import Registry
-from orchestrator.query import query_of
 from orchestrator.stages.agreement.measure import Agreed, Matrix, NotMeasured
 from orchestrator.stages.agreement.scoring import SCORE_SHARE
 from orchestrator.stages.draft import Relay, call, nowhere

@@ -7,6 +7,7 @@ from random import Random
 import anyio
 import pytest
 
+from orchestrator.conversation.turns import turn_of
 from orchestrator.errors import ExpertBusy, ExpertLate, ExpertSuspended, ExpertUnavailable
 from orchestrator.stages.draft import Drafting
 from orchestrator.testing import FakeVLLM, Hold, Status
@@ -112,12 +113,12 @@ async def test_next_expert_of_the_plan_answers_where_a_wake_fails(tmp_path: Path
     with anyio.fail_after(20):
         async with asleep(tmp_path, ("one", "two", "three"), move_s=0.02) as fleet:
             await until_settled(fleet)
-            woken = Trace(model="auto", query="hi")
+            woken = Trace(model="auto", turn=turn_of([{"role": "user", "content": "hi"}]))
             await Drafting(fleet.registry).first(["three"], fleet.request(), nowhere, woken)
             assert fleet.residency.seats["three"].state == "awake"
             sleeper = next(name for name in ("one", "two") if fleet.residency.seats[name].state == "asleep")
             fleet.servers[sleeper][0].fault_at["/wake_up"] = Status(code=500)
-            trace = Trace(model="auto", query="hi")
+            trace = Trace(model="auto", turn=turn_of([{"role": "user", "content": "hi"}]))
             draft = await Drafting(fleet.registry).first([sleeper, "three"], fleet.request(), nowhere, trace)
             assert draft.expert == "three"
             outcomes = [(attempt.expert, attempt.outcome) for attempt in trace.attempts]

@@ -1,12 +1,15 @@
 """The query inside a conversation."""
 
 import re
+import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.query import _outside_harness, query_of
+from orchestrator.conversation.harness import words_of
+from orchestrator.conversation.turns import query_of
 
 
 @pytest.mark.parametrize(
@@ -45,24 +48,26 @@ def test_harness_text_is_what_a_pattern_would_take_out(text: str) -> None:
     assert query_of([{"role": "user", "content": text}]) == pattern.sub("", text).strip()
 
 
-class CountedText(str):
-    """Counts the searches that are made in it, and how far they look."""
+def calls_made(function: Callable[[], object]) -> int:
+    """How many functions a call leads to, those written in C included."""
+    made = 0
 
-    __slots__ = ()
-    looked = 0
+    def note(_: object, event: str, __: object) -> None:
+        nonlocal made
+        made += event in {"call", "c_call"}
 
-    def find(self, sub: str, start: int = 0, end: int | None = None) -> int:  # type: ignore[override]
-        found = super().find(sub, start) if end is None else super().find(sub, start, end)
-        CountedText.looked += (found if found >= 0 else len(self)) - start
-        return found
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return made
 
 
-@pytest.mark.parametrize("piece", ["<context>", "<context><system-reminder>", "<system-reminder></context>"])
+@pytest.mark.parametrize(
+    "piece", ["<context>", "<context><system-reminder>", "<system-reminder></context>", "<task><context></task>"]
+)
 def test_a_body_of_unclosed_elements_costs_linear_work(piece: str) -> None:
-    """Twice the text, at most about twice the characters looked at: the event loop waits for this."""
-    work = []
-    for copies in (1000, 2000):
-        CountedText.looked = 0
-        list(_outside_harness(CountedText(piece * copies)))
-        work.append(CountedText.looked)
+    """Twice the text, about twice the work: the event loop waits for this."""
+    work = [calls_made(lambda text=piece * copies: words_of(text)) for copies in (1000, 2000)]  # type: ignore[misc]
     assert work[1] <= 2.5 * work[0]
