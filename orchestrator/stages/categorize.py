@@ -17,7 +17,7 @@ from anyio.abc import TaskStatus
 
 from orchestrator.batching import Batcher
 from orchestrator.consultation import Consultant
-from orchestrator.conversation.follow_up import context_of, is_brief, points_back
+from orchestrator.conversation.follow_up import context_of, dependence
 from orchestrator.conversation.turns import Turn
 from orchestrator.decision import Attempt, Categorized, Contribution, Explanation, Gate, Probability, Signal
 from orchestrator.decision_cache import DecisionCache
@@ -88,28 +88,20 @@ class Categorizer:
     async def categorize_turn(self, turn: Turn) -> tuple[Categorized, str]:
         """The category of a conversation's latest request, and the text that was classified.
 
-        A request that points back at what was asked before is read with it; one that leaves the router unsure, or has
-        hardly a word, is read both ways, and the surer reading holds.
+        A request without a word on its subject is of the kind of what it follows, and one that points back is read
+        with it. Of the categories that any other leaves open, what was asked before may decide.
         """
         watch = Stopwatch()
-        pointing = turn.position > 0 and points_back(turn.query)
-        alone = None if pointing else await self.categorize(turn.query)
-        if turn.position <= 0 or (alone is not None and _is_sure(alone) and not is_brief(turn.query)):
+        depends = dependence(turn.query) if turn.position > 0 else "none"
+        alone = await self.categorize(turn.query) if depends == "none" else None
+        if turn.position <= 0 or (alone is not None and _is_sure(alone)):
             return alone or await self.categorize(turn.query), turn.query
         before = context_of(turn)
-        within = await self._within(before, turn.query) if before else None
-        if alone is None and (within is None or not _is_sure(within)):
-            alone = await self.categorize(turn.query)
-        if within is None or (alone is not None and _share(alone) >= _share(within)):
-            found, text = alone or self._degraded("the request has no text to classify", watch), turn.query
-        else:
-            found, text = within, _joined(before, turn.query)
-        return found.model_copy(update={"took_ms": watch.ms}), text
-
-    async def _within(self, before: Sequence[str], query: str) -> Categorized | None:
-        """The category of a request read with earlier ones; None where the router said nothing of it."""
-        found = await self.categorize(_joined(before, query))
-        return found.model_copy(update={"context": len(before)}) if found.method == "router" else None
+        text = "\n".join([*reversed(before), *([] if depends == "bare" else [turn.query])])
+        within = await self.categorize(text) if before else None
+        if within is None or within.method != "router" or (alone is not None and not _decides(within, alone)):
+            return alone or await self.categorize(turn.query), turn.query
+        return within.model_copy(update={"context": len(before), "took_ms": watch.ms}), text
 
     async def explain(self, query: str) -> Explanation | None:
         """What decided the category of a query; None when it could not be had within the deadline."""
@@ -157,20 +149,19 @@ class Categorizer:
         return Categorized(method="degraded", category=self.router.general, reason=reason, took_ms=watch.ms)
 
 
-def _joined(before: Sequence[str], query: str) -> str:
-    return "\n".join([*reversed(before), query])
+def _is_gated(categorized: Categorized) -> bool:
+    return categorized.gate is not None and categorized.gate.fired is not None
 
 
 def _is_sure(categorized: Categorized) -> bool:
     """Whether one category alone is likely enough."""
-    gated = categorized.gate is not None and categorized.gate.fired is not None
-    return categorized.method == "router" and not gated and len(categorized.category_set) == 1
+    return categorized.method == "router" and not _is_gated(categorized) and len(categorized.category_set) == 1
 
 
-def _share(categorized: Categorized) -> float:
-    """How likely the category is; 0 where the gate or a failure chose it."""
-    gated = categorized.gate is not None and categorized.gate.fired is not None
-    return 0.0 if gated else categorized.confidence or 0.0
+def _decides(within: Categorized, alone: Categorized) -> bool:
+    """Whether a reading with context is surer, and of what the request by itself leaves open."""
+    share = 0.0 if _is_gated(alone) else alone.confidence or 0.0
+    return not _is_gated(within) and within.category in alone.category_set and (within.confidence or 0.0) > share
 
 
 def _classify(asked: Sequence[tuple[Router, str]]) -> Sequence[Routing]:

@@ -11,7 +11,7 @@ from tests.config.samples import MINIMAL, changed, loaded
 
 TOP_KEYS = (
     "(known: budget, categories, embedder, engine, experts, fusion, general, launch, panels, residency, routing, "
-    "serve, usage, version"
+    "serve, sessions, usage, version"
 )
 VLLM_KEYS = choices("", VllmSettings.model_fields).strip(" )")
 KINDS = "(known: local, mcp, retriever, vllm"

@@ -2,32 +2,32 @@
 
 import pytest
 
-from orchestrator.conversation.follow_up import context_of, is_brief, points_back
+from orchestrator.conversation.follow_up import context_of, dependence
 from orchestrator.conversation.turns import turn_of
 
 
 @pytest.mark.parametrize(
-    ("query", "points"),
+    ("query", "kind"),
     [
-        ("commit it", True),
-        ("Yes, please", True),
-        ("and the other one?", True),
-        ("What's the capital of France?", False),
-        ("10 factorial", False),
-        ("explain why the sky is blue and why that does not hold for the planet Mars", False),
-        ("", False),
+        ("why is that?", "bare"),
+        ("Yes, please go on", "bare"),
+        ("no, that\u2019s not what I meant", "bare"),
+        ("commit it", "pointing"),
+        ("and in Spanish?", "pointing"),
+        ("what about tomorrow", "pointing"),
+        ("another word for happy", "none"),
+        ("is a phd worth it", "none"),
+        ("knock knock", "none"),
+        ("What's the capital of France?", "none"),
+        ("10 factorial", "none"),
+        ("thanks", "none"),
+        ("is it so? " * 9, "none"),
+        ("", "none"),
     ],
 )
-def test_short_requests_with_a_pointing_word_point_back(query: str, points: object) -> None:
-    """A long one says by itself what it is about."""
-    assert points_back(query) is points
-
-
-def test_three_words_are_brief() -> None:
-    """In any script, punctuation apart."""
-    assert is_brief("und auf Deutsch?")
-    assert is_brief("наоборот")
-    assert not is_brief("what is two plus two")
+def test_a_request_depends_on_others_where_it_tells_no_subject(query: str, kind: str) -> None:
+    """A short one; a long one says by itself what it is about."""
+    assert dependence(query) == kind
 
 
 def conversation(*said: str) -> list[dict[str, str]]:
@@ -42,7 +42,7 @@ def conversation(*said: str) -> list[dict[str, str]]:
     [
         (("first subject of the day", "second subject of the day", "do it"), ["second subject of the day"]),
         (("a whole request stands here", "again", "and again"), ["again", "a whole request stands here"]),
-        (("a", "b", "c", "d", "e"), ["d", "c", "b"]),
+        (("go on", "why?", "really?", "and then?", "so?"), ["and then?", "really?", "why?"]),
         (("x" * 5000 + " long one here now", "go"), ["x" * 1000]),
         (("alone",), []),
     ],

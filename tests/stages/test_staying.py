@@ -81,9 +81,9 @@ async def test_a_stand_in_is_not_kept_for_the_next_request() -> None:
 async def test_a_follow_up_is_read_with_what_was_asked_before() -> None:
     """And the decision says so; the query is still what the user said."""
     async with flowing(*pool(), categories=CATEGORIES) as engine:
-        follow = await decided(engine, "math 1", CALL, "verse it again", session=None)
+        follow = await decided(engine, "math 1", CALL, "so do it again", session=None)
     assert follow.categorize is not None
-    assert (follow.categorize.category, follow.categorize.context, follow.query) == ("math", 1, "verse it again")
+    assert (follow.categorize.category, follow.categorize.context, follow.query) == ("math", 1, "so do it again")
 
 
 async def test_an_expert_that_is_gone_or_refuses_is_not_kept() -> None:
