@@ -29,6 +29,11 @@ class Rule(Settings):
         description="the expert that compares drafts for judge and entailment; for likelihood the one whose scores "
         "alone count, which has to draft too",
     )
+    tokens: Literal["answer", "question+answer"] = Field(
+        default="answer",
+        description="for likelihood, whose tokens count: the answer's alone, or those of question and answer told "
+        "together as the user's words",
+    )
     keep: PositiveInt | None = Field(
         default=None, description="drafts in the consensus; default: three fifths, rounded up"
     )

@@ -17,6 +17,7 @@ from orchestrator.experts.protocol import (
     State,
     Supervised,
     TokenLogprobs,
+    TurnScorer,
 )
 from orchestrator.experts.site import Site
 
@@ -38,4 +39,5 @@ __all__ = [
     "State",
     "Supervised",
     "TokenLogprobs",
+    "TurnScorer",
 ]

@@ -218,6 +218,19 @@ class BatchScorer(Scorer, Protocol):
 
 
 @runtime_checkable
+class TurnScorer(Protocol):
+    """A scorer that can say how likely it finds texts as the user's own words, too.
+
+    `score_turns` conditions each text's tokens on the conversation up to where the words of its last user message
+    begin; what that message says, and what follows it, is left out. Results and errors are those of `score_many`.
+    """
+
+    async def score_turns(
+        self, request: ChatRequest, texts: Sequence[str]
+    ) -> Sequence[TokenLogprobs | ExpertError]: ...
+
+
+@runtime_checkable
 class EmbeddingServer(Protocol):
     """An expert that answers requests of OpenAI's embeddings API.
 

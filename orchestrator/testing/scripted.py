@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,6 +126,16 @@ class ScriptedExpert:
         tokens = tuple(answer.split())
         usage = Usage(input_tokens=len(tokens) + 1, output_tokens=1)
         return TokenLogprobs(tokens=tokens, logprobs=(-nll,) * len(tokens), usage=usage)
+
+    async def score_turns(self, request: ChatRequest, texts: Sequence[str]) -> list[TokenLogprobs | ExpertError]:
+        """As `score`, of each of the texts."""
+        found: list[TokenLogprobs | ExpertError] = []
+        for text in texts:
+            try:
+                found.append(await self.score(request, text))
+            except ExpertError as error:
+                found.append(error)
+        return found
 
     def _next(self, request: ChatRequest) -> Reply:
         entry = self._script[min(len(self.requests), len(self._script) - 1)]

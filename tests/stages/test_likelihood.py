@@ -84,14 +84,16 @@ def judge(expert: str, **changed: float | ExpertError | anyio.Event) -> Scripted
     return ScriptedExpert(expert, TEXTS[expert], nll={TEXTS[other]: value for other, value in row.items()})
 
 
-async def fused(*experts: Expert, verdict: Sequence[Reply | str] = ("the verdict",), **budget: Any) -> Decision:
+async def fused(
+    *experts: Expert, verdict: Sequence[Reply | str] = ("the verdict",), tokens: str = "answer", **budget: Any
+) -> Decision:
     """The decision over a request that these experts draft."""
     ids = [expert.id for expert in experts]
     categories: Mapping[str, Any] = {
         "talk": {"experts": ids, "plan": "fuse"},
         "general": {"experts": ["writer"]},
     }
-    fusion = {"verdict": "writer", "consensus": "likelihood"}
+    fusion = {"verdict": "writer", "consensus": "likelihood", "tokens": tokens}
     writer = ScriptedExpert("writer", *verdict)
     async with flowing(*experts, writer, categories=dict(categories), fusion=fusion, budget=budget) as engine:
         body = {"messages": [{"role": "user", "content": "talk to me"}]}
@@ -203,3 +205,22 @@ async def test_a_likelihood_that_is_no_number_is_a_gap() -> None:
     assert stage is not None
     assert (stage.judges, stage.nll["c"][0]) == (("a", "b"), None)
     assert stage.reason == "'c' does not judge: a likelihood that is no number"
+
+
+def together(text: str) -> str:
+    return f"Question: talk to me\nAnswer: {text}"
+
+
+async def test_with_the_question_its_tokens_count_too() -> None:
+    """Specified: token masking. Both are told together as the user's words; the decision has the mode."""
+    experts = [
+        ScriptedExpert(name, TEXTS[name], nll={together(TEXTS[other]): value for other, value in TABLE[name].items()})
+        for name in "abc"
+    ]
+    decision = await fused(*experts, tokens="question+answer")
+    assert decision.choose is not None
+    assert decision.choose.rule is not None
+    assert decision.choose.rule.tokens == "question+answer"
+    assert decision.consensus is not None
+    assert (decision.consensus.judges, decision.consensus.kept) == (("a", "b", "c"), ("a", "b"))
+    assert experts[0].scored == [together(TEXTS[name]) for name in "abc"]

@@ -106,6 +106,20 @@ async def test_scores_of_vllm_are_those_of_transformers(
     assert apart < MOST_APART
 
 
+async def test_texts_as_the_users_words_are_those_of_transformers(remote: VllmExpert, site: Site) -> None:
+    """The same tokens, each within .01, where the template has the user's words."""
+    texts = [f"Question: Why?\nAnswer: {answer}" for answer in ANSWERS]
+    local = LocalExpert("local", LocalSettings(model="smollm2-135m"), site)
+    async with in_service(local):
+        for messages in CONVERSATIONS:
+            there = await remote.score_turns(asking(messages), texts)
+            here = await local.score_turns(asking(messages), texts)
+            for one, other in zip(there, here, strict=True):
+                assert isinstance(one, TokenLogprobs)
+                assert isinstance(other, TokenLogprobs)
+                assert one.logprobs == pytest.approx(other.logprobs, abs=MOST_APART)
+
+
 async def test_an_adapter_scores_under_its_own_name(remote: VllmExpert, site: Site, served: list[str]) -> None:
     """Trap 6 of VLLM.md: that an adapter is applied shows in its log-probabilities, not in its text."""
     assert served[1:3] == ["first", "second"]

@@ -23,6 +23,7 @@ from orchestrator.experts.local.speech import Speech
 from orchestrator.experts.local.weights import missing, source_of
 from orchestrator.experts.protocol import Capabilities, Condition, LiveProblem, TokenLogprobs
 from orchestrator.experts.site import Site
+from orchestrator.experts.user_words import APART, common_beginning, with_words
 from orchestrator.types import ChatRequest, Draft, Emit
 
 __all__ = ["LocalExpert"]
@@ -92,19 +93,35 @@ class LocalExpert:
             ExpertError: for what concerns them all.
         """
         with anyio.move_on_after(request.left_s):
-            model, prompt = await self._prompt(request)
-            split = [await self._work(partial(model.tokens, answer)) for answer in answers]
-            fits = [len(prompt) + len(tokens) <= model.context for tokens in split]
-            scoring = Scoring(model, prompt, [tokens for tokens, fit in zip(split, fits, strict=True) if fit])
-            async with self._shared.turn():
-                while not scoring.over:
-                    await self._work(scoring.step)
-            scored = iter(scoring.results)
-            return [
-                next(scored) if fit else self._too_long(model, prompt=len(prompt), answer=len(tokens))
-                for tokens, fit in zip(split, fits, strict=True)
-            ]
+            return await self._scored(*await self._prompt(request), answers)
         raise ExpertTimeout(self.id, "no score before the deadline")
+
+    async def score_turns(self, request: ChatRequest, texts: Sequence[str]) -> list[TokenLogprobs | ExpertError]:
+        """How likely the model finds texts as the user's words; see `TurnScorer`.
+
+        Raises:
+            ExpertError: for what concerns them all.
+        """
+        with anyio.move_on_after(request.left_s):
+            said = [request.replaced(messages=with_words(request.body.get("messages"), word)) for word in APART]
+            (model, one), (_, other) = [await self._prompt(asked) for asked in said]
+            return await self._scored(model, common_beginning(one, other), texts)
+        raise ExpertTimeout(self.id, "no score before the deadline")
+
+    async def _scored(
+        self, model: LoadedModel, prompt: list[int], answers: Sequence[str]
+    ) -> list[TokenLogprobs | ExpertError]:
+        split = [await self._work(partial(model.tokens, answer)) for answer in answers]
+        fits = [len(prompt) + len(tokens) <= model.context for tokens in split]
+        scoring = Scoring(model, prompt, [tokens for tokens, fit in zip(split, fits, strict=True) if fit])
+        async with self._shared.turn():
+            while not scoring.over:
+                await self._work(scoring.step)
+        scored = iter(scoring.results)
+        return [
+            next(scored) if fit else self._too_long(model, prompt=len(prompt), answer=len(tokens))
+            for tokens, fit in zip(split, fits, strict=True)
+        ]
 
     async def _prompt(self, request: ChatRequest) -> tuple[LoadedModel, list[int]]:
         """The model, once it is loaded, and the request's messages as its tokens."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -146,12 +146,27 @@ class VllmExpert:
         Raises:
             ExpertError: for what concerns them all.
         """
+        async with self._scoring(request) as (scorer, asked):
+            return await scorer.scores(asked, answers)
+
+    async def score_turns(self, request: ChatRequest, texts: Sequence[str]) -> list[TokenLogprobs | ExpertError]:
+        """How likely the model finds texts as the user's words; see `TurnScorer`.
+
+        Raises:
+            ExpertError: for what concerns them all.
+        """
+        async with self._scoring(request) as (scorer, asked):
+            return await scorer.turn_scores(asked, texts)
+
+    @asynccontextmanager
+    async def _scoring(self, request: ChatRequest) -> AsyncIterator[tuple[PromptScorer, ChatRequest]]:
+        """A scorer over servers that are awake, and the request with the messages that they would be sent."""
         at_once = min(SIDE_BY_SIDE, self.settings.max_concurrency or SIDE_BY_SIDE)
         post = partial(self._post_json, deadline=request.deadline)
         with self._pool.held():
-            scorer = PromptScorer(self.id, self._model, post, at_once=at_once)
             async with self._awake(request.deadline, request.session):
-                return await scorer.scores(request.replaced(messages=self._messages(request.body)), answers)
+                scorer = PromptScorer(self.id, self._model, post, at_once=at_once)
+                yield scorer, request.replaced(messages=self._messages(request.body))
 
     async def embeddings(self, raw: bytes, body: Mapping[str, Any], *, deadline: float) -> bytes:
         """The servers' answer to an embeddings request, passed on as it came but for the names of the model.

@@ -20,6 +20,7 @@ import anyio
 
 from orchestrator.errors import ExpertError, ExpertFailed, ExpertRejected
 from orchestrator.experts.protocol import TokenLogprobs
+from orchestrator.experts.user_words import APART, common_beginning, with_words
 from orchestrator.types import ChatRequest
 from orchestrator.wire import read_usage
 
@@ -54,7 +55,24 @@ class PromptScorer:
         Raises:
             ExpertError: the conversation cannot be tokenized.
         """
-        conversation = await self._tokens(self._conversation(request.body))
+        return await self._scores(await self._tokens(self._conversation(request.body)), answers)
+
+    async def turn_scores(self, request: ChatRequest, texts: Sequence[str]) -> list[TokenLogprobs | ExpertError]:
+        """The same of texts as the words of the last user message.
+
+        Where those begin is where the conversation's tokens with two different words in their place part.
+
+        Raises:
+            ExpertError: the conversation cannot be tokenized, or has no user message.
+        """
+        spoken = [with_words(request.body.get("messages"), word) for word in APART]
+        if not all(spoken):
+            raise ExpertRejected(self._expert, "messages: there is no user message whose words could be scored")
+        said = [self._conversation({**request.body, "messages": messages}) for messages in spoken]
+        one, other = [await self._tokens(conversation) for conversation in said]
+        return await self._scores(common_beginning(one, other), texts)
+
+    async def _scores(self, conversation: list[int], answers: Sequence[str]) -> list[TokenLogprobs | ExpertError]:
         results: dict[int, TokenLogprobs | ExpertError] = {}
         room = anyio.Semaphore(self._at_once)
 

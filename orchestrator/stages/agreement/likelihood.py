@@ -1,6 +1,7 @@
 """Agreement by likelihood: drafts are near to each other where the experts find them as likely as their own.
 
-Source: Speculative Verdict (arXiv 2510.20812; PAPERS.md 1.3), with the tokens of the answer alone:
+Source: Speculative Verdict (arXiv 2510.20812; PAPERS.md 1.3), with the tokens of the answer alone or, as its released
+code has it, with those of the question too:
 d_j(y_i) = |NLL_j(y_i) - NLL_j(y_j)|, NLL_j the mean negative log-likelihood per token under expert j. As a share it is
 exp(-d): the ratio of the two likelihoods per token.
 
@@ -44,11 +45,11 @@ class ByLikelihood:
     async def agreed(self, drafts: Sequence[Draft], request: ChatRequest, trace: Trace, *, rule: Rule) -> Agreed:
         """See `Measure`."""
         experts = [draft.expert for draft in drafts]
-        able = [expert for expert in experts if rule.judge in {None, expert} and self._judging.can(expert)]
+        able = [expert for expert in experts if rule.judge in {None, expert} and self._judging.can(expert, rule.tokens)]
         fewest = FEWEST_JUDGES if rule.judge is None else 1
         if len(able) < fewest:
             raise NotMeasured(_too_few(able, rule.judge))
-        rows = await self._judging.rows(able, [draft.text for draft in drafts], request, trace)
+        rows = await self._judging.rows(able, [draft.text for draft in drafts], request, trace, tokens=rule.tokens)
         judges = [judge for judge, row in rows.items() if row.whole]
         if len(judges) < fewest:
             raise NotMeasured(f"{_too_few(judges, rule.judge)} ({_gaps(rows)})", nll=_shown(rows))

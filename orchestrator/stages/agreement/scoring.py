@@ -7,16 +7,18 @@ Expected errors become gaps, and a reason for them; nothing is asked twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import anyio
 
 from orchestrator import clock
 from orchestrator.config.settings import Cost
+from orchestrator.conversation.turns import query_of
 from orchestrator.decision import Attempt, Failure, TokenCount
 from orchestrator.errors import ExpertError
-from orchestrator.experts.protocol import BatchScorer, Scorer, TokenLogprobs
+from orchestrator.experts.protocol import BatchScorer, Scorer, TokenLogprobs, TurnScorer
 from orchestrator.fleet.registry import Registry
 from orchestrator.trace import Stopwatch, Trace
 from orchestrator.types import ChatRequest, Usage
@@ -26,7 +28,10 @@ __all__ = ["SCORE_SHARE", "Judging", "Row"]
 SCORE_SHARE = 0.5
 """Share of the time left that scoring may take, so that a verdict can follow; a judge that is late does not count."""
 
+Tokens = Literal["answer", "question+answer"]
 Result = TokenLogprobs | ExpertError
+ManyScored = Callable[[ChatRequest, Sequence[str]], Awaitable[Sequence[Result]]]
+_TOGETHER = "Question: {question}\nAnswer: {answer}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +56,36 @@ class Judging:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def can(self, expert: str) -> bool:
-        """Whether an expert can be a judge; one that has not been built yet is none."""
+    def can(self, expert: str, tokens: Tokens = "answer") -> bool:
+        """Whether an expert can be a judge by these tokens; one that has not been built yet is none."""
         built = self._registry.built(expert)
-        return built is not None and built.capabilities.score and isinstance(built, Scorer)
+        if built is None or not built.capabilities.score:
+            return False
+        return isinstance(built, Scorer if tokens == "answer" else TurnScorer)
 
     async def rows(
-        self, judges: Sequence[str], answers: Sequence[str], request: ChatRequest, trace: Trace
+        self,
+        judges: Sequence[str],
+        answers: Sequence[str],
+        request: ChatRequest,
+        trace: Trace,
+        *,
+        tokens: Tokens = "answer",
     ) -> dict[str, Row]:
-        """What each of the judges says of all answers, within a share of the time left."""
+        """What each of the judges says of all answers, within a share of the time left.
+
+        tokens: whose count; with the question's, each answer is told with it as the user's words, as the released code
+        of Speculative Verdict does (PAPERS.md 1.3).
+        """
+        if tokens == "question+answer":
+            question = query_of(request.messages)
+            answers = [_TOGETHER.format(question=question, answer=answer) for answer in answers]
         found: dict[str, Row] = {}
         late = Row(nll=(None,) * len(answers), gap="no scores in time")
         limited = replace(request, deadline=clock.now() + request.left_s * SCORE_SHARE)
 
         async def one(judge: str) -> None:
-            found[judge] = await self._row(judge, answers, limited, trace)
+            found[judge] = await self._row(judge, answers, limited, trace, tokens)
 
         with anyio.move_on_at(limited.deadline):
             async with anyio.create_task_group() as group:
@@ -73,24 +93,29 @@ class Judging:
                     group.start_soon(one, judge)
         return {judge: found.get(judge, late) for judge in judges}
 
-    async def _row(self, judge: str, answers: Sequence[str], request: ChatRequest, trace: Trace) -> Row:
+    async def _row(self, judge: str, answers: Sequence[str], request: ChatRequest, trace: Trace, tokens: Tokens) -> Row:
         call = _Call(judge, self._registry.settings(judge).cost)
         with trace.expert_at_work() as watch:
             try:
                 visit = await self._registry.guard(judge).enter(request.deadline)
                 call.queued_ms = round(visit.queued_s * 1000, 3)
                 with visit:
-                    await self._score(call, answers, request)
+                    await self._score(call, answers, request, tokens)
             except ExpertError as error:
                 call.error = error
             finally:
                 trace.attempts.append(call.attempt(watch))
         return call.row(len(answers))
 
-    async def _score(self, call: _Call, answers: Sequence[str], request: ChatRequest) -> None:
+    async def _score(self, call: _Call, answers: Sequence[str], request: ChatRequest, tokens: Tokens) -> None:
         expert = self._registry[call.judge]
-        if isinstance(expert, BatchScorer):
-            call.results.extend(await expert.score_many(request, answers))
+        many: ManyScored | None = None
+        if tokens == "question+answer" and isinstance(expert, TurnScorer):
+            many = expert.score_turns
+        elif isinstance(expert, BatchScorer):
+            many = expert.score_many
+        if many is not None:
+            call.results.extend(await many(request, answers))
             if call.failure is not None and all(isinstance(result, ExpertError) for result in call.results):
                 raise call.failure  # so that the guard knows of it
         elif isinstance(expert, Scorer):

@@ -277,6 +277,21 @@ async def test_likely_answer_scores_higher_than_an_unlikely_one(expert: LocalExp
     assert unlikely.nll > 3
 
 
+async def test_a_text_is_scored_as_the_users_words(expert: LocalExpert) -> None:
+    """Conditioned on what stands before them, and on nothing that the user said or that followed."""
+    async with in_service(expert):
+        (alone,) = await expert.score_turns(asking(), [PARIS])
+        said = [{"role": "user", "content": "Something else"}, {"role": "assistant", "content": "Yes"}]
+        (other,) = await expert.score_turns(asking(messages=said), [PARIS])
+        (after,) = await expert.score_many(asking(), [PARIS])
+    assert isinstance(alone, TokenLogprobs)
+    assert isinstance(other, TokenLogprobs)
+    assert isinstance(after, TokenLogprobs)
+    assert alone.tokens == other.tokens == after.tokens
+    assert alone.logprobs == other.logprobs
+    assert alone.nll > after.nll  # nobody had asked
+
+
 async def test_many_answers_are_scored_as_each_would_be(expert: LocalExpert, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that does not fit is an error in its place, and costs the others nothing."""
     assert isinstance(expert, BatchScorer)

@@ -237,3 +237,19 @@ async def test_pooling_servers_answer_no_chats(hire: Hire, scoring: ScoringServe
     expert = hire("vectors", model="m", replicas=[scoring.url], runner="pooling")
     with pytest.raises(ExpertRejected, match="/v1/embeddings"):
         await expert.draft(asking(), nowhere)
+
+
+async def test_texts_are_scored_as_the_users_words(judge: VllmExpert, scoring: ScoringServer) -> None:
+    """Where the words of the last user message begin is found whatever the template; what follows is left out."""
+    messages = [{"role": "system", "content": "S"}, *QUESTION, {"role": "assistant", "content": "Hm"}]
+    (found,) = await judge.score_turns(asking(messages=messages), ["Q: y"])
+    assert isinstance(found, TokenLogprobs)
+    assert "".join(found.tokens) == "Q: y"
+    (sent,) = scoring.bodies("/v1/completions")
+    assert sent["prompt"] == [ord(character) for character in "<system>S<user>Q: y"]
+
+
+async def test_without_a_user_message_there_are_no_words_to_score(judge: VllmExpert) -> None:
+    """An error that concerns all texts, not a score of something else."""
+    with pytest.raises(ExpertRejected, match="no user message"):
+        await judge.score_turns(asking(messages=[{"role": "system", "content": "S"}]), ["x"])
