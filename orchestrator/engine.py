@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
@@ -15,8 +16,10 @@ from anyio import to_thread
 from orchestrator.config import Config
 from orchestrator.consultation import Consultant, consulted_by
 from orchestrator.conversation.sessions import Sessions
+from orchestrator.decision import Decision
 from orchestrator.decision_log import DecisionLog
 from orchestrator.embedders import Embedders
+from orchestrator.errors import RunError
 from orchestrator.fleet.registry import Registry
 from orchestrator.fleet.surroundings import cache_folder, embedders_of, experts_of, site_of
 from orchestrator.pipeline import Pipeline
@@ -26,11 +29,15 @@ from orchestrator.stages.agreement.measures import Measures
 from orchestrator.stages.categorize import Categorizer
 from orchestrator.stages.choose import Chooser
 from orchestrator.stages.draft import Drafting
+from orchestrator.store.rows import Ended
 from orchestrator.trace import Trace
 from orchestrator.usage.journal import Journal
 from orchestrator.usage.recorder import Recorder
 
-__all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "recording", "running", "site_of"]
+if TYPE_CHECKING:
+    from orchestrator.store.store import Store
+
+__all__ = ["Engine", "cache_folder", "embedders_of", "experts_of", "recording", "running", "site_of", "storing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,7 @@ class Engine:
     decisions: DecisionLog = field(default_factory=DecisionLog)
     watch: Watch | None = None
     usage: Recorder | None = None
+    store: Store | None = None
     retrievers: RetrieverChoice | None = None
 
     def keep(self, trace: Trace) -> None:
@@ -54,6 +62,18 @@ class Engine:
             decision = trace.decision()
             self.usage.decided(decision if self.usage.content else decision.without_content())
         self.decisions.add(trace, content=self.config.serve.content)
+        if self.store is not None:
+            self.store.decided(Ended(trace, self.config.serve.content, trace.caller))
+
+    async def decision(self, decision: str) -> Decision | None:
+        """A decision by its id: of the latest, or of those in the store; None where it is not kept.
+
+        Raises:
+            RunError: it is in the store, if anywhere, and that does not answer.
+
+        """
+        found = self.decisions.get(decision)
+        return found if found is not None or self.store is None else await self.store.decision(decision)
 
     def ready(self) -> tuple[bool, str]:
         """Whether queries can be answered: the router is there once the engine runs, and some expert must be up."""
@@ -81,6 +101,28 @@ async def recording(config: Config) -> AsyncIterator[Recorder | None]:
 
 
 @asynccontextmanager
+async def storing(config: Config) -> AsyncIterator[Store | None]:
+    """The store inside the block; None where the configuration names none.
+
+    Raises:
+        RunError: the address cannot be used, or what speaks to databases is not installed.
+
+    """
+    if config.serve.store is None:
+        yield None
+        return
+    try:
+        from orchestrator.store.database import address_of  # noqa: PLC0415 - an extra
+        from orchestrator.store.store import Store  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise RunError(f"serve.store needs {error.name}; run 'pip install expert-orchestrator[store]'") from error
+    serve = config.serve
+    store = Store(address_of(config.serve.store, config.folder), keep_days=serve.retention_days, content=serve.content)
+    async with store.open():
+        yield store
+
+
+@asynccontextmanager
 async def running(config: Config, *, embedders: Embedders | None = None) -> AsyncIterator[Engine]:
     """The engine of a configuration, alive inside the block.
 
@@ -99,6 +141,7 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
     learned = await to_thread.run_sync(learned_choice, config, embedder)
     async with (
         recording(config) as usage,
+        storing(config) as store,
         experts_of(config, embedders) as registry,
         anyio.create_task_group() as group,
     ):
@@ -123,6 +166,12 @@ async def running(config: Config, *, embedders: Embedders | None = None) -> Asyn
         watch = Watch(config, embedder, serving, use=pipeline.use)
         group.start_soon(watch.serve)
         yield Engine(
-            config=config, registry=registry, pipeline=pipeline, usage=usage, watch=watch, retrievers=retrievers
+            config=config,
+            registry=registry,
+            pipeline=pipeline,
+            usage=usage,
+            store=store,
+            watch=watch,
+            retrievers=retrievers,
         )
         group.cancel_scope.cancel()

@@ -59,6 +59,7 @@ __all__ = [
     "RunError",
     "UnknownDecision",
     "UnknownModel",
+    "UnknownResponse",
     "WrongMediaType",
     "sole",
 ]
@@ -94,6 +95,12 @@ class UnknownModel(RequestError):
     """Neither an expert nor an alias."""
 
     code = "model_not_found"
+
+
+class UnknownResponse(RequestError):
+    """A response to go on from that is not kept."""
+
+    code: ClassVar[str] = "response_not_found"
 
 
 class UnknownDecision(RequestError):

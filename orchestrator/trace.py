@@ -41,10 +41,14 @@ class Stopwatch:
 
 
 class Trace:
-    """The decision under way: stages write their part, `decision` reads what there is so far."""
+    """The decision under way: stages write their part, `decision` reads what there is so far.
+
+    caller: the id of the key that the request came with, empty without keys.
+    """
 
     def __init__(self, *, model: str, turn: Turn) -> None:
         self.id = new_id("dec")
+        self.caller = ""
         self.model = model
         self.turn = turn
         self.query = turn.query

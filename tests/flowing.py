@@ -12,7 +12,7 @@ import numpy as np
 from orchestrator.config import Config
 from orchestrator.consultation import Consultant, consulted_by
 from orchestrator.conversation.sessions import Sessions
-from orchestrator.engine import Engine, recording
+from orchestrator.engine import Engine, recording, storing
 from orchestrator.experts import Expert, Site
 from orchestrator.fleet.registry import Registry
 from orchestrator.pipeline import Pipeline
@@ -112,7 +112,12 @@ async def flowing(
     deadline_s = config.routing.max_latency_ms / 1000
     consultant = Consultant(registry, deadline_s=deadline_s) if consulted_by(config) else None
     categorizer = Categorizer(router, deadline_s=deadline_s, remembered=config.routing.cache, consultant=consultant)
-    async with recording(config) as usage, registry.background.open(), anyio.create_task_group() as group:
+    async with (
+        recording(config) as usage,
+        storing(config) as store,
+        registry.background.open(),
+        anyio.create_task_group() as group,
+    ):
         group.start_soon(categorizer.serve)
         pipeline = Pipeline(
             categorizer=categorizer,
@@ -123,7 +128,7 @@ async def flowing(
             budget=config.budget,
         )
         try:
-            yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage)
+            yield Engine(config=config, registry=registry, pipeline=pipeline, usage=usage, store=store)
         finally:
             cache.cleanup()
         group.cancel_scope.cancel()

@@ -223,7 +223,20 @@ class Serve(Settings):
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 takes a free one")
     keys: SecretStr | None = Field(default=None, description="API keys, comma-separated, as ${VARIABLE}")
     store: str | None = Field(
-        default=None, repr=False, description="URL of the database for decisions, feedback and usage"
+        default=None,
+        repr=False,
+        pattern=r"^(sqlite|postgresql|postgres)(\+\w+)?://",
+        description="URL of the database that decisions, feedback and sums of use are kept in: sqlite:///FILE or "
+        "postgresql://USER:PASSWORD@HOST/NAME",
+    )
+    retention_days: float = Field(
+        default=30,
+        gt=0,
+        description="days for which the store keeps decisions, feedback, responses; sums of use stay",
+    )
+    responses: bool = Field(
+        default=False,
+        description="the store keeps conversations of /v1/responses, with texts, so that `previous_response_id` works",
     )
     content: bool = Field(
         default=False,

@@ -22,21 +22,34 @@ from orchestrator.service.controls import take_controls
 from orchestrator.service.direct import direct_of
 from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.headers import decision_headers
+from orchestrator.service.identity import caller_of
 from orchestrator.service.session import session_of
 from orchestrator.service.streaming import EventStream, Hangup
 from orchestrator.stages.draft import nowhere
 from orchestrator.trace import Trace
 from orchestrator.types import ChatRequest
 
-__all__ = ["CHAT", "ChatFirst", "Surface", "answer", "note_end"]
+__all__ = ["CHAT", "ChatFirst", "Forgetful", "Surface", "answer", "note_end"]
 
 log = structlog.get_logger()
 
 
 class Surface(Protocol):
-    """A form of chat requests and their answers. path: where they are posted."""
+    """A form of chat requests and their answers.
+
+    path: where they are posted. remembers: whether requests may go on from answers that were kept.
+    """
 
     path: str
+    remembers: bool
+
+    async def recalled(self, engine: Engine, body: dict[str, Any], caller: str) -> dict[str, Any]:
+        """The body with what it goes on from."""
+        ...
+
+    def keep(self, engine: Engine, body: Mapping[str, Any], out: EventStream, caller: str) -> None:
+        """Keep an answer that has ended, so that it can be gone on from."""
+        ...
 
     def chat(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body in OpenAI's chat form; raises InvalidRequest."""
@@ -55,7 +68,19 @@ class Surface(Protocol):
         ...
 
 
-class _Chat:
+class Forgetful:
+    """Of a form of requests that never goes on from an answer that was kept."""
+
+    remembers = False
+
+    async def recalled(self, engine: Engine, body: dict[str, Any], caller: str) -> dict[str, Any]:  # noqa: ARG002 - as every surface
+        return body
+
+    def keep(self, engine: Engine, body: Mapping[str, Any], out: EventStream, caller: str) -> None:
+        """Nothing."""
+
+
+class _Chat(Forgetful):
     """POST /v1/chat/completions: as it is."""
 
     path = "/v1/chat/completions"
@@ -102,16 +127,22 @@ async def answer(state: State, scope: Scope, receive: Receive, send: Send, surfa
     try:
         sent = await read_json(scope, receive, limit=engine.config.serve.max_body_bytes)
         asked = take_controls(scope, sent)
+        caller = caller_of(scope)
+        if surface.remembers:
+            sent = await surface.recalled(engine, sent, caller)
         body = chat_body(surface.chat(sent))
         request, trace = engine.pipeline.request(
             body, model=chat_model(body), controls=asked.controls, session=session_of(scope, body)
         )
+        trace.caller = caller
         out = surface.out(send, trace, scope, sent)
         out.verbose, out.explaining = asked.debug, asked.controls.explain
         if asked.progress and request.stream:
             request = replace(request, report=out.report)
         with Hangup(receive, request.deadline) as hangup:
             await _answer(engine, request, trace, out)
+        if surface.remembers and not hangup.left and not hangup.late:
+            surface.keep(engine, sent, out, caller)
         if hangup.late:
             await _late(engine.pipeline.too_late(trace), out, streamed=request.stream)
     except ClientDisconnect:

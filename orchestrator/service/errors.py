@@ -19,6 +19,7 @@ STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.NotAuthorized: 401,
     errors.UnknownModel: 404,
     errors.UnknownDecision: 404,
+    errors.UnknownResponse: 404,
     errors.FeedbackOff: 403,
     errors.RequestTooLarge: 413,
     errors.WrongMediaType: 415,

@@ -210,7 +210,7 @@ async def feedback(  # noqa: PLR0917 - a tool's arguments
     """Say how good an answer was."""
     body = {"decision": decision, "score": score, "rating": rating, "category": category, "expert": expert}
     try:
-        return accept(_engine(context), {**body, "comment": comment or None})
+        return await accept(_engine(context), {**body, "comment": comment or None})
     except OrchestratorError as error:
         raise ToolError(str(error)) from error
 

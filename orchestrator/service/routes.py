@@ -165,10 +165,10 @@ async def experts(http: Request) -> list[ExpertShown]:
 
 @router.get("/v1/decisions/{decision_id}")
 async def decision(http: Request, decision_id: str) -> Decision:
-    """One of the latest decisions; without content (queries and drafts are not kept) unless `serve.content` is set."""
-    found = _engine(http).decisions.get(decision_id)
+    """A decision that is kept; without content (queries and drafts are not kept) unless `serve.content` is set."""
+    found = await _engine(http).decision(decision_id)
     if found is None:
-        raise UnknownDecision(f"No decision {decision_id!r}; the latest 1000 are kept.", param="decision_id")
+        raise UnknownDecision(f"No decision {decision_id!r} is kept.", param="decision_id")
     return found
 
 

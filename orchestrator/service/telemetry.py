@@ -92,6 +92,7 @@ class Meters:
             "overhead_seconds", "The part of a request in which no expert was at work.", (), {(): self._overhead}
         )
         yield self._up()
+        yield from self._stored()
 
     def _up(self) -> Metric:
         up = GaugeMetricFamily("orchestrator_expert_up", "1 while the expert is up.", labels=["expert"])
@@ -99,6 +100,17 @@ class Meters:
         for expert in registry:
             up.add_metric([expert], float(registry.condition(expert).state == "up"))
         return up
+
+    def _stored(self) -> Iterator[Metric]:
+        """What was written of the use, and what was not; nothing where there is no store."""
+        if self._engine.store is None:
+            return
+        health = self._engine.store.health
+        rows: dict[tuple[str, ...], float] = {("written",): float(health.written), ("lost",): float(health.lost)}
+        yield _counter("store_rows", "Rows that were to be kept.", ("outcome",), rows)
+        yield GaugeMetricFamily("orchestrator_store_waiting", "Rows that are not written yet.", value=health.waiting)
+        up = float(not health.failing)
+        yield GaugeMetricFamily("orchestrator_store_up", "0 while the store cannot be written.", value=up)
 
 
 def _counter(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> Metric:

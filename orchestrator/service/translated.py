@@ -63,6 +63,11 @@ class TranslatedStream(EventStream):
             await self._events(self._translation.opening(str(data.get("model", ""))))
         await self._events(self._translation.chunk(data))
 
+    @property
+    def translation(self) -> Translation:
+        """What turns chunks into events."""
+        return self._translation
+
     def now(self, chunk: Chunk) -> bool:  # noqa: ARG002 - as the streams that can
         """Never: events have to be put together first."""
         return False

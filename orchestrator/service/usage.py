@@ -29,7 +29,7 @@ async def feedback(http: Request) -> Accepted:
     query belongs. Saying something else later replaces it. Comments are kept only where the configuration says so.
     """
     engine: Engine = http.app.state.engine
-    return accept(engine, await json_body(http, limit=engine.config.serve.max_body_bytes))
+    return await accept(engine, await json_body(http, limit=engine.config.serve.max_body_bytes))
 
 
 async def alerts(http: Request) -> Alerts:

@@ -34,7 +34,7 @@ class Accepted(BaseModel):
     repeated: bool = Field(description="the same was said before")
 
 
-def accept(engine: Engine, body: Mapping[str, Any]) -> Accepted:
+async def accept(engine: Engine, body: Mapping[str, Any]) -> Accepted:
     """Check feedback and hand it on to be kept.
 
     body: {"decision", "score" or "rating" and/or "category", "expert", "comment"}.
@@ -46,9 +46,9 @@ def accept(engine: Engine, body: Mapping[str, Any]) -> Accepted:
         RunError: there is no room for it now.
 
     """
-    if engine.usage is None:
-        raise FeedbackOff("Feedback is not kept here: the configuration names no usage.file.")
-    decision = _decision(engine, body.get("decision"))
+    if engine.usage is None and engine.store is None:
+        raise FeedbackOff("Feedback is not kept here: the configuration names no usage.file and no serve.store.")
+    decision = await _decision(engine, body.get("decision"))
     comment = _comment(body.get("comment"))  # checked whatever the configuration: a mistake is a mistake
     line = FeedbackLine(
         time=datetime.now(UTC),
@@ -56,14 +56,16 @@ def accept(engine: Engine, body: Mapping[str, Any]) -> Accepted:
         expert=_expert(decision, body.get("expert")),
         score=_score(body),
         category=_category(engine, body.get("category")),
-        comment=comment if engine.usage.content else None,
+        comment=comment if _keeps_content(engine) else None,
     )
     if line.score is None and line.category is None:
         raise InvalidRequest("Give 'score' (0 to 1), 'rating' ('up' or 'down') or 'category'.", param="score")
     if line.score is not None and line.expert is None:
         raise InvalidRequest("No expert answered this decision; give 'expert' or 'category' alone.", param="expert")
     sent_to = decision.categorize.category if decision.categorize else None
-    changed = engine.usage.told(line, category=sent_to)
+    changed = engine.usage is None or engine.usage.told(line, category=sent_to)
+    if engine.store is not None and changed:
+        engine.store.told(line)
     return Accepted(
         decision=decision.id,
         expert=line.expert,
@@ -74,14 +76,19 @@ def accept(engine: Engine, body: Mapping[str, Any]) -> Accepted:
     )
 
 
-def _decision(engine: Engine, decision_id: object) -> Decision:
+def _keeps_content(engine: Engine) -> bool:
+    """Whether the comments of feedback are kept."""
+    return engine.config.serve.content if engine.usage is None else engine.usage.content
+
+
+async def _decision(engine: Engine, decision_id: object) -> Decision:
     if not isinstance(decision_id, str) or not decision_id:
         raise InvalidRequest(
             "'decision' must be the id of a decision (header x-orchestrator-decision-id).", param="decision"
         )
-    found = engine.decisions.get(decision_id)
+    found = await engine.decision(decision_id)
     if found is None:
-        raise UnknownDecision("No decision of that id; the latest 1000 are kept.", param="decision")
+        raise UnknownDecision("No decision of that id is kept.", param="decision")
     return found
 
 

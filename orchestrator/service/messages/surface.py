@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope, Send
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.service.chat import Surface
+from orchestrator.service.chat import Forgetful, Surface
 from orchestrator.service.errors import BUG
 from orchestrator.service.messages.answer import Answering
 from orchestrator.service.messages.errors import error_fields, in_shape
@@ -21,7 +21,7 @@ from orchestrator.trace import Trace
 __all__ = ["MESSAGES"]
 
 
-class _Messages:
+class _Messages(Forgetful):
     """Anthropic's messages API."""
 
     path = "/v1/messages"

@@ -33,17 +33,22 @@ _CUT_BY = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 class Answering:
-    """The translation of one answer. body: the request as the client sent it."""
+    """The translation of one answer. body: the request as the client sent it, `store` whether the answer is kept.
+
+    ended: whether it has come to its end, with nothing broken off.
+    """
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         echoed = {name: usual if body.get(name) is None else body[name] for name, usual in _ECHOED.items()}
+        self.id = new_id("resp", joint="_")
+        self.ended = False
         self._head: dict[str, Any] = {
-            "id": new_id("resp", joint="_"),
+            "id": self.id,
             "object": "response",
             "created_at": int(time.time()),
             "background": False,
-            "previous_response_id": None,
-            "store": False,
+            "previous_response_id": body.get("previous_response_id"),
+            "store": bool(body.get("store")),
             **echoed,
         }
         self._model = ""
@@ -65,7 +70,13 @@ class Answering:
         delta = {"delta": message, "finish_reason": choice.get("finish_reason"), "logprobs": logprobs}
         list(self.chunk({"choices": [delta], "usage": completion.get("usage")}))
         list(self._close_all())
+        self.ended = True
         return self._response(self._status)
+
+    @property
+    def output(self) -> list[dict[str, Any]]:
+        """The items so far."""
+        return [item.shown(item.status) for item in self._items]
 
     def opening(self, model: str) -> Iterable[Event]:
         """See `Translation`."""
@@ -87,6 +98,7 @@ class Answering:
         yield from self._numbered(self._close_all())
         status = self._status
         kind = "response.completed" if status == "completed" else "response.incomplete"
+        self.ended = True
         yield from self._numbered([{"type": kind, "response": self._response(status)}])
 
     def failure(self, error: OrchestratorError) -> Iterable[Event]:
@@ -148,7 +160,7 @@ class Answering:
             "status": status,
             "error": None,
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
-            "output": [] if status == "in_progress" else [item.shown(item.status) for item in self._items],
+            "output": [] if status == "in_progress" else self.output,
             "usage": None if self._usage is None or status == "in_progress" else _usage(self._usage),
         }
 

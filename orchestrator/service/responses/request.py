@@ -1,4 +1,7 @@
-"""A body of the Responses API as a chat body. What cannot be done is refused with its place, never dropped."""
+"""A body of the Responses API as a chat body. What cannot be done is refused with its place, never dropped.
+
+What `previous_response_id` stands for has been put into the input before (`memory`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ _TAKEN = frozenset(
 )
 """Fields that become others; all else goes on as it is."""
 _UNABLE = {
-    "previous_response_id": "this service keeps no responses; send the whole conversation as 'input'",
     "conversation": "this service keeps no conversations; send the whole conversation as 'input'",
     "prompt": "this service keeps no prompts; send 'instructions'",
 }

@@ -1,0 +1,1 @@
+"""The history of the tables, which alembic brings a database up to."""
