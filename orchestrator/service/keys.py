@@ -13,9 +13,10 @@ from orchestrator.service.errors import error_response
 from orchestrator.service.messages.errors import in_shape
 from orchestrator.service.messages.surface import MESSAGES
 
-__all__ = ["KeyGuard"]
+__all__ = ["OPEN_PATHS", "KeyGuard"]
 
 OPEN_PATHS = frozenset({"/health", "/health/ready", "/version"})
+"""What is answered without a key."""
 
 
 class KeyGuard:
