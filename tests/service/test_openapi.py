@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,8 +79,25 @@ def check(document: Json, operation: Json, response: httpx.Response) -> None:
         assert name in response.headers or not header.get("required"), name
     told = {name for name in response.headers if name.startswith(PREFIX)}
     assert told <= set(documented.get("headers", {}))
+    if media == "text/event-stream":
+        check_events(document, documented["content"][media]["itemSchema"], response.text)
+        return
     value = response.json() if media == "application/json" else response.text
     validator(document, documented["content"][media]["schema"]).validate(value)
+
+
+def check_events(document: Json, schema: Json, text: str) -> None:
+    """Every event is as its schema has it, and what it holds too."""
+    held = schema["properties"]["data"]
+    held = held if "contentSchema" in held else held["anyOf"][1]
+    *found, rest = text.replace("\r\n", "\n").split("\n\n")
+    assert found
+    assert not rest
+    for event in found:
+        fields = dict(line.split(": ", 1) for line in event.split("\n"))
+        validator(document, schema).validate(fields)
+        if fields["data"] != "[DONE]":
+            validator(document, held["contentSchema"]).validate(json.loads(fields["data"]))
 
 
 def validator(document: Json, schema: Json) -> Draft202012Validator:
@@ -184,7 +202,10 @@ async def test_examples_of_answers_fit_their_schemas() -> None:
         for response in operation["responses"].values():
             for content in response.get("content", {}).values():
                 if "example" in content:
-                    validator(document, content["schema"]).validate(content["example"])
+                    if "itemSchema" in content:
+                        check_events(document, content["itemSchema"], content["example"])
+                    else:
+                        validator(document, content["schema"]).validate(content["example"])
                     shown += 1
     assert shown >= 4
 

@@ -14,13 +14,13 @@ ROUTE_BODY = parts.body(
     {
         "type": "object",
         "properties": {
-            "query": _QUERY,
+            "query": {"description": "what to route, where there are no messages"},
             "messages": parts.MESSAGES,
             "model": parts.MODEL,
             "explain": {"type": "boolean", "default": False, "description": "say what decided the category"},
             "cost_quality": parts.COST_QUALITY,
         },
-        "anyOf": [{"required": ["query"]}, {"required": ["messages"]}],
+        "anyOf": [{"required": ["query"], "properties": {"query": _QUERY}}, {"required": ["messages"]}],
         "additionalProperties": True,
     },
     query={"query": "What is 17% of 4310?"},
@@ -68,7 +68,14 @@ FEEDBACK_BODY = parts.body(
                 "description": "kept only where the configuration says usage.content",
             },
         },
-        "anyOf": [{"required": ["score"]}, {"required": ["rating"]}, {"required": ["category"]}],
+        "anyOf": [
+            {"required": ["score"], "properties": {"score": {"type": "number"}, "rating": {"type": "null"}}},
+            {"required": ["rating"], "properties": {"rating": {"type": "string"}, "score": {"type": "null"}}},
+            {
+                "required": ["category"],
+                "properties": {"category": {"type": "string"}, "score": {"type": "null"}, "rating": {"type": "null"}},
+            },
+        ],
     },
     score={"decision": "dec-0123456789abcdef01234567", "score": 0.5, "comment": "half of it was right"},
     rating={"decision": "dec-0123456789abcdef01234567", "rating": "up"},

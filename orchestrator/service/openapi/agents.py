@@ -45,9 +45,9 @@ AGENTS: Json = {
         "summary": "MCP",
         "description": (
             "The Model Context Protocol over streamable HTTP, of both eras, without sessions: the tools `ask`, "
-            "`route`, `ask_expert`, `search`, `list_experts`, `feedback`, and resources. Clients take `application/json` and "
-            "`text/event-stream` both. Only pages of loopback and of `serve.origins` may call. Other methods are "
-            "refused with 405."
+            "`route`, `ask_expert`, `search`, `list_experts`, `feedback`, and resources. Clients take "
+            "`application/json` and `text/event-stream` both. Only pages of loopback and of `serve.origins` may call. "
+            "Other methods are refused with 405."
         ),
         "parameters": [
             {
@@ -74,7 +74,11 @@ AGENTS: Json = {
             "200": parts.answer(
                 "The answer, as JSON or as a stream with progress before it",
                 parts.content(ref("JsonRpcAnswer")),
-                parts.events("messages of JSON-RPC, the answer last", 'event: message\ndata: {"jsonrpc":"2.0"}\n\n'),
+                parts.events(
+                    {"anyOf": [ref("JsonRpcAnswer"), {"type": "object", "required": ["method"]}]},
+                    'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n',
+                    names=("message",),
+                ),
             ),
             "202": {"description": "A notification was taken"},
             "204": {"description": "The call was cancelled by another request"},

@@ -48,6 +48,10 @@ SCHEMAS: Mapping[str, Json] = {
             "usage": {"type": ["object", "null"]},
         },
     },
+    "ChatChunk": {
+        "description": "A piece of an answer, as the expert sent it; last comes `[DONE]` or an error.",
+        "anyOf": [{"type": "object", "required": ["choices"]}, ref("Error")],
+    },
     "EmbeddingList": {
         "type": "object",
         "description": "Vectors, in the order of the texts.",
@@ -133,7 +137,7 @@ CHAT: Json = {
                         "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
                     },
                 ),
-                parts.events("chat.completion.chunk objects, one an event, then [DONE]", _EVENTS),
+                parts.events(ref("ChatChunk"), _EVENTS, done=True),
                 headers=parts.DECISION_HEADERS | parts.STREAM_HEADERS,
                 links=parts.about_decision(),
             ),

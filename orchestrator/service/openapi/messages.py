@@ -10,6 +10,18 @@ from orchestrator.service.openapi.parts import Json, ref
 
 __all__ = ["MESSAGES", "SCHEMAS", "SHAPE"]
 
+_NAMES = (
+    *("message_start", "message_delta", "message_stop", "error"),
+    *("content_block_start", "content_block_delta", "content_block_stop"),
+)
+
+
+def _block(kind: str, **fields: Json) -> Json:
+    """What has this type and these fields."""
+    properties = {"type": {"const": kind}, **fields}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
 SCHEMAS: Mapping[str, Json] = {
     "MessagesError": {
         "type": "object",
@@ -53,76 +65,54 @@ SCHEMAS: Mapping[str, Json] = {
         },
     },
     "MessagesTurn": {
-        "type": "object",
-        "required": ["role", "content"],
-        "properties": {
-            "role": {"enum": ["user", "assistant"]},
-            "content": {
-                "anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": ref("ContentBlock")}],
-            },
-        },
-    },
-    "ContentBlock": {
-        "description": "Text, an image, a call of a tool or its result; thinking of earlier turns is passed over.",
         "anyOf": [
             {
                 "type": "object",
-                "required": ["type", "text"],
-                "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-            },
-            {
-                "type": "object",
-                "required": ["type", "source"],
+                "required": ["role", "content"],
                 "properties": {
-                    "type": {"const": "image"},
-                    "source": {
-                        "anyOf": [
-                            {
-                                "type": "object",
-                                "required": ["type", "media_type", "data"],
-                                "properties": {
-                                    "type": {"const": "base64"},
-                                    "media_type": {"type": "string"},
-                                    "data": {"type": "string"},
-                                },
-                            },
-                            {
-                                "type": "object",
-                                "required": ["type", "url"],
-                                "properties": {"type": {"const": "url"}, "url": {"type": "string"}},
-                            },
-                        ]
-                    },
+                    "role": {"const": role},
+                    "content": {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": blocks}]},
                 },
-            },
-            {
-                "type": "object",
-                "description": "in a turn of the assistant",
-                "required": ["type", "id", "name", "input"],
-                "properties": {
-                    "type": {"const": "tool_use"},
-                    "id": {"type": "string"},
-                    "name": {"type": "string"},
-                    "input": {"type": "object"},
+            }
+            for role, blocks in (
+                ("user", {"anyOf": [ref("ContentBlock"), ref("ToolResult")]}),
+                ("assistant", {"anyOf": [ref("ContentBlock"), ref("ToolUse"), ref("Thinking")]}),
+            )
+        ]
+    },
+    "ContentBlock": {
+        "description": "Text, or an image.",
+        "anyOf": [
+            _block("text", text={"type": "string"}),
+            _block(
+                "image",
+                source={
+                    "anyOf": [
+                        _block("base64", media_type={"type": "string"}, data={"type": "string"}),
+                        _block("url", url={"type": "string"}),
+                    ]
                 },
-            },
-            {
-                "type": "object",
-                "description": "in a turn of the user",
-                "required": ["type", "tool_use_id"],
-                "properties": {
-                    "type": {"const": "tool_result"},
-                    "tool_use_id": {"type": "string"},
-                    "content": {"anyOf": [{"type": "string"}, {"type": "array", "items": ref("ContentBlock")}]},
-                },
-            },
-            {
-                "type": "object",
-                "description": "in a turn of the assistant",
-                "required": ["type"],
-                "properties": {"type": {"enum": ["thinking", "redacted_thinking"]}},
-            },
+            ),
         ],
+    },
+    "ToolUse": _block("tool_use", id={"type": "string"}, name={"type": "string"}, input={"type": ["object", "null"]}),
+    "ToolResult": {
+        **_block("tool_result", tool_use_id={"type": "string"}),
+        "properties": {
+            "type": {"const": "tool_result"},
+            "tool_use_id": {"type": "string"},
+            "content": {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": ref("ContentBlock")}]},
+        },
+    },
+    "Thinking": {
+        "description": "Of an earlier turn; passed over.",
+        "anyOf": [_block("thinking"), _block("redacted_thinking")],
+    },
+    "MessagesEvent": {
+        "type": "object",
+        "description": "One event; the last is message_stop, or error.",
+        "required": ["type"],
+        "properties": {"type": {"enum": list(_NAMES)}},
     },
 }
 SHAPE: Json = {"anyOf": [ref("MessagesError"), ref("Error")]}
@@ -147,7 +137,7 @@ MESSAGES: Json = {
                 "required": ["max_tokens", "messages"],
                 "properties": {
                     "model": parts.MODEL,
-                    "max_tokens": {"type": "integer", "minimum": 1},
+                    "max_tokens": parts.TOKENS,
                     "messages": {"type": "array", "minItems": 1, "items": ref("MessagesTurn")},
                     "system": {
                         "anyOf": [
@@ -175,7 +165,7 @@ MESSAGES: Json = {
             "200": parts.answer(
                 "A message, or with `stream` its events",
                 parts.content(ref("Message")),
-                parts.events("typed events; one that breaks off ends with an error event", _EVENTS),
+                parts.events(ref("MessagesEvent"), _EVENTS, names=_NAMES),
                 headers=parts.DECISION_HEADERS | parts.STREAM_HEADERS,
                 links=parts.about_decision(),
             ),

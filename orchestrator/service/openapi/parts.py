@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.service.body import MOST_TOKENS
 from orchestrator.service.headers import PREFIX
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "SCHEMAS",
     "STREAM",
     "STREAM_HEADERS",
+    "TOKENS",
     "Json",
     "about_decision",
     "answer",
@@ -38,6 +40,7 @@ MODEL: Json = {
     "description": "auto, fuse, or the id of an expert; blanks around it do not count",
 }
 MESSAGES: Json = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/ChatMessage"}}
+TOKENS: Json = {"type": "integer", "minimum": 1, "maximum": MOST_TOKENS, "description": "most tokens of the answer"}
 STREAM: Json = {"type": ["boolean", "null"], "default": False}
 COST_QUALITY: Json = {
     "type": ["number", "null"],
@@ -158,9 +161,17 @@ def content(schema: Json, *, media: str = JSON, example: Any = None) -> Json:
     return {media: {"schema": schema} if example is None else {"schema": schema, "example": example}}
 
 
-def events(description: str, example: str) -> Json:
-    """A stream of server-sent events, as one text."""
-    return content({"type": "string", "description": description}, media=_EVENTS, example=example)
+def events(data: Json, example: str, *, names: Sequence[str] = (), done: bool = False) -> Json:
+    """A stream of server-sent events. data: what each holds. names: their types, where they have any.
+
+    done: whether the last one is `[DONE]`.
+    """
+    held: Json = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+    properties: Json = {"data": {"anyOf": [{"const": "[DONE]"}, held]} if done else held}
+    if names:
+        properties["event"] = {"enum": list(names)}
+    item = {"type": "object", "required": list(properties), "properties": properties}
+    return {_EVENTS: {"itemSchema": item, "example": example}}
 
 
 def body(schema: Json, **examples: Any) -> Json:

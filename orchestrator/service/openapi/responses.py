@@ -12,6 +12,14 @@ __all__ = ["RESPONSES", "SCHEMAS"]
 
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _OBJECT_OR_NULL = {"type": ["object", "null"]}
+_NAMES = (
+    *(f"response.{name}" for name in ("created", "in_progress", "completed", "incomplete", "failed")),
+    *(f"response.output_item.{name}" for name in ("added", "done")),
+    *(f"response.content_part.{name}" for name in ("added", "done")),
+    *(f"response.output_text.{name}" for name in ("delta", "done")),
+    *(f"response.reasoning_text.{name}" for name in ("delta", "done")),
+    *(f"response.function_call_arguments.{name}" for name in ("delta", "done")),
+)
 SCHEMAS: Mapping[str, Json] = {
     "Response": {
         "type": "object",
@@ -33,6 +41,12 @@ SCHEMAS: Mapping[str, Json] = {
                 "properties": {name: {"type": "integer"} for name in ("input_tokens", "output_tokens", "total_tokens")},
             },
         },
+    },
+    "ResponseEvent": {
+        "type": "object",
+        "description": "One event; the last is response.completed, response.incomplete or response.failed.",
+        "required": ["type", "sequence_number"],
+        "properties": {"type": {"enum": list(_NAMES)}, "sequence_number": {"type": "integer", "minimum": 0}},
     },
     "OutputItem": {
         "type": "object",
@@ -123,11 +137,18 @@ RESPONSES: Json = {
                     "input": {
                         "anyOf": [
                             {"type": "string", "minLength": 1},
-                            {"type": "array", "minItems": 1, "items": ref("InputItem")},
+                            {
+                                "type": "array",
+                                "minItems": 1,
+                                "items": ref("InputItem"),
+                                "contains": {
+                                    "not": {"properties": {"type": {"const": "reasoning"}}, "required": ["type"]}
+                                },
+                            },
                         ]
                     },
                     "instructions": _TEXT_OR_NULL,
-                    "max_output_tokens": {"type": ["integer", "null"], "minimum": 1},
+                    "max_output_tokens": {**parts.TOKENS, "type": ["integer", "null"]},
                     "stream": parts.STREAM,
                     "cost_quality": parts.COST_QUALITY,
                 },
@@ -141,7 +162,7 @@ RESPONSES: Json = {
             "200": parts.answer(
                 "A response, or with `stream` its events, each with `type` and `sequence_number`",
                 parts.content(ref("Response")),
-                parts.events("typed events; one that breaks off ends with response.failed", _EVENTS),
+                parts.events(ref("ResponseEvent"), _EVENTS, names=_NAMES),
                 headers=parts.DECISION_HEADERS | parts.STREAM_HEADERS,
                 links=parts.about_decision(),
             ),
