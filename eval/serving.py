@@ -22,7 +22,7 @@ _START_S = 180.0
 _STOP_S = 60.0
 _LISTENS = re.compile(r"listens on (http://\S+)")
 _READY = "ready after"
-_DEFECTS = re.compile(r'"level":\s*"error"|^ERROR |^Traceback', re.MULTILINE)
+_DEFECTS = re.compile(r'"level":\s*"error"|^ERROR |Traceback \(most recent', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

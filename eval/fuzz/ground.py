@@ -11,12 +11,14 @@ from typing import Any
 from eval.serving import Service, started
 from orchestrator.testing import FakeVLLM
 
-__all__ = ["DEADLINE_S", "MODELS", "serving"]
+__all__ = ["DEADLINE_S", "MODELS", "TORN", "serving"]
 
 DEADLINE_S = 10.0
 """Of a request, by the configuration."""
-MODELS = ("auto", "fuse", "crew", "torn", "gone", "vectors", "shelf", "minilm")
-"""Names of the configuration: routed, fused, a good expert, one whose streams are spoiled, one that is down."""
+MODELS = ("auto", "fuse", "crew", "gone", "vectors", "shelf", "minilm")
+"""Names of the configuration: routed, fused, a good expert, one that is down, and what is no chat expert."""
+TORN = tuple(f"torn-{number}" for number in range(8))
+"""Experts whose server breaks its answers; several, since one that fails again and again is left alone."""
 _NOBODY = "http://127.0.0.1:9"
 """The port of `discard`, where nothing listens."""
 _PASSAGES = ("Venus is hotter than Mercury.", "Bread rises by yeast.", "A year has 365 days.")
@@ -26,7 +28,7 @@ _PASSAGES = ("Venus is hotter than Mercury.", "Bread rises by yeast.", "A year h
 async def serving(folder: Path, *, torn: str = _NOBODY, **blocks: Any) -> AsyncIterator[Service]:
     """The service over a good server, one that embeds, and one that is down.
 
-    torn: address of the server of the expert `torn`. blocks: of the configuration, beside its own.
+    torn: address of the server of the experts `TORN`. blocks: of the configuration, beside its own.
 
     Raises:
         RuntimeError: it does not start.
@@ -48,7 +50,7 @@ def _config(*, chat: str, vectors: str, torn: str) -> Mapping[str, Any]:
     limits = {"connect_timeout_s": 1.0, "first_token_timeout_s": 2.0, "read_timeout_s": 2.0}
     experts = {
         "crew": {"kind": "vllm", "model": "m", "replicas": [chat], **limits},
-        "torn": {"kind": "vllm", "model": "m", "replicas": [torn], **limits},
+        **{name: {"kind": "vllm", "model": "m", "replicas": [torn], **limits} for name in TORN},
         "gone": {"kind": "vllm", "model": "m", "replicas": [_NOBODY], **limits},
         "vectors": {"kind": "vllm", "model": "e", "runner": "pooling", "replicas": [vectors], **limits},
         "shelf": {"kind": "retriever", "corpus": "corpus.jsonl", "embedders": ["bm25"]},

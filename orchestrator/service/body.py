@@ -18,6 +18,7 @@ __all__ = [
     "cost_quality_of",
     "integer",
     "json_body",
+    "nests_too_deeply",
     "read_json",
     "read_object",
     "streamed",
@@ -76,17 +77,19 @@ async def read_object(scope: Scope, receive: Receive, *, limit: int) -> tuple[by
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise InvalidRequest(f"The body must be a JSON object, not {_kind(body)}.")
-    if raw.count(b"[") + raw.count(b"{") > FEW and _too_deep(body):
+    if nests_too_deeply(raw, body):
         raise InvalidRequest("The body is nested too deeply; about 240 levels are taken.")
     return raw, body
 
 
-def _too_deep(body: object) -> bool:
-    """Whether it could not be written any more, with what experts and answers put around it."""
+def nests_too_deeply(raw: bytes, value: object) -> bool:
+    """Whether it could not be written any more, with what experts and answers put around it. raw: the same as JSON."""
+    if raw.count(b"[") + raw.count(b"{") <= FEW:
+        return False
     for _ in range(ROUND):
-        body = [body]
+        value = [value]
     try:
-        orjson.dumps(body)
+        orjson.dumps(value)
     except orjson.JSONEncodeError:
         return True
     return False
