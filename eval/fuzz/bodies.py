@@ -5,7 +5,7 @@
 
 Starts `orchestrator serve`. Of four exchanges three have a request that is damaged, in its body or in its frame; one
 has a good request whose model server gives a damaged answer. The exit status is 1 where an exchange has no end in time,
-or one that is neither an answer nor an error with its reason; where the service dies, has a defect in its log, or grows.
+or one that is neither an answer nor an error with its reason; where the service dies, grows, or logs a defect.
 """
 
 from __future__ import annotations
