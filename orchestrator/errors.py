@@ -57,6 +57,7 @@ __all__ = [
     "RequestError",
     "RequestTooLarge",
     "RunError",
+    "UnknownCategory",
     "UnknownDecision",
     "UnknownModel",
     "UnknownResponse",
@@ -95,6 +96,12 @@ class UnknownModel(RequestError):
     """Neither an expert nor an alias."""
 
     code = "model_not_found"
+
+
+class UnknownCategory(RequestError):
+    """A request names a category that is none."""
+
+    code: ClassVar[str] = "category_not_found"
 
 
 class UnknownResponse(RequestError):

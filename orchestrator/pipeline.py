@@ -66,7 +66,8 @@ class Pipeline:
 
         Raises:
             UnknownModel: before anything else is done.
-            InvalidRequest: the controls name a category that is none, or contradict the model.
+            UnknownCategory: the controls name a category that is none.
+            InvalidRequest: they contradict the model.
 
         """
         self._chooser.check_model(model)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import anyio
 
+from eval.serving import Service
 from eval.soak.asking import Client
-from eval.soak.ground import Service, faulty_servers, serving, suffer_kills
+from eval.soak.ground import faulty_servers, serving, suffer_kills
 from eval.soak.tally import Tally
 from eval.soak.vitals import Vitals
 from orchestrator.testing import chance_outages

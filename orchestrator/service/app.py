@@ -24,7 +24,7 @@ from orchestrator.service.errors import BUG, error_response, plain_error
 from orchestrator.service.keys import KeyGuard
 from orchestrator.service.mcp_http import MCP_PATH, AgentEndpoint
 from orchestrator.service.messages.surface import MESSAGES
-from orchestrator.service.openapi import document_plain_routes
+from orchestrator.service.openapi.document import complete_document
 from orchestrator.service.requests_log import log_request
 from orchestrator.service.responses.surface import RESPONSES
 from orchestrator.service.routes import router
@@ -74,6 +74,7 @@ def _rest(
         title="Expert Orchestrator",
         version=version("expert-orchestrator"),
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # ours has what routing needs, and costs less
         routes=[
             *(Route(surface.path, _elsewhere, methods=["POST"]) for surface in SURFACES),
@@ -82,7 +83,7 @@ def _rest(
         ],
     )
     app.include_router(router)
-    document_plain_routes(app)
+    complete_document(app, keys=bool(config.serve.key_list), mcp=config.serve.mcp)
     if config.serve.mcp:
         app.router.routes.append(Route(MCP_PATH, AgentEndpoint(config, app.state), include_in_schema=False))
     app.add_exception_handler(OrchestratorError, _on_error)

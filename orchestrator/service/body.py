@@ -12,17 +12,28 @@ from starlette.types import Receive, Scope
 from orchestrator.errors import InvalidRequest, RequestTooLarge, WrongMediaType
 
 __all__ = [
+    "MOST_TOKENS",
     "chat_body",
     "chat_model",
     "cost_quality_of",
     "integer",
     "json_body",
+    "nests_too_deeply",
     "read_json",
     "read_object",
+    "streamed",
     "switch",
+    "text_of",
+    "tokens",
 ]
 
 DEFAULT_MODEL = "auto"
+MOST_TOKENS = 2**31 - 1
+"""That a translated body may ask for; more is a mistake."""
+FEW = 200
+"""Brackets of a body that are too few to nest deeply, so that it need not be looked at."""
+ROUND = 10
+"""Levels that are put around a part of a request, at most."""
 
 
 async def json_body(request: Request, *, limit: int) -> dict[str, Any]:
@@ -64,7 +75,22 @@ async def read_object(scope: Scope, receive: Receive, *, limit: int) -> tuple[by
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise InvalidRequest(f"The body must be a JSON object, not {_kind(body)}.")
+    if nests_too_deeply(raw, body):
+        raise InvalidRequest("The body is nested too deeply; about 240 levels are taken.")
     return raw, body
+
+
+def nests_too_deeply(raw: bytes, value: object) -> bool:
+    """Whether it could not be written any more, with what experts and answers put around it. raw: the same as JSON."""
+    if raw.count(b"[") + raw.count(b"{") <= FEW:
+        return False
+    for _ in range(ROUND):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return True
+    return False
 
 
 def _media(scope: Scope) -> str:
@@ -97,11 +123,18 @@ def chat_body(body: dict[str, Any]) -> dict[str, Any]:
         content = message.get("content")
         if not isinstance(content, str | list | None):
             raise InvalidRequest(f"'{where}.content' must be a string or an array of parts.", param=f"{where}.content")
-    if not isinstance(body.get("stream", False), bool | None):
-        raise InvalidRequest("'stream' must be true or false.", param="stream")
+    streamed(body)
     if not isinstance(body.get("stream_options"), dict | None):
         raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
     return body
+
+
+def streamed(body: Mapping[str, Any]) -> bool:
+    """Whether the body of any surface asks for a stream."""
+    value = body.get("stream")
+    if not isinstance(value, bool | None):
+        raise InvalidRequest("'stream' must be true or false.", param="stream")
+    return bool(value)
 
 
 def cost_quality_of(value: object) -> float | None:
@@ -117,8 +150,23 @@ def cost_quality_of(value: object) -> float | None:
 def integer(body: Mapping[str, Any], name: str, *, default: int, least: int, most: int) -> int:
     """A whole number of the body within its range."""
     value = body.get(name, default)
+    if isinstance(value, float) and value.is_integer():  # 5.0 is a whole number too
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InvalidRequest(f"{name!r} must be a whole number from {least} to {most}.", param=name)
+    return value
+
+
+def tokens(body: Mapping[str, Any], name: str) -> int:
+    """How many tokens a translated body lets the answer have."""
+    return integer(body, name, default=0, least=1, most=MOST_TOKENS)
+
+
+def text_of(part: Mapping[str, Any], name: str, where: str) -> str:
+    """A text that a part of a translated body must have. where: the part's place."""
+    value = part.get(name)
+    if not isinstance(value, str):
+        raise InvalidRequest(f"'{where}.{name}' must be a string.", param=f"{where}.{name}")
     return value
 
 

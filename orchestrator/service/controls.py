@@ -20,7 +20,7 @@ BODY = "orchestrator"
 """The body's object of controls."""
 DEBUG_HEADER = f"{PREFIX}debug"
 _PREFIX = PREFIX.encode()
-_ON, _OFF = frozenset({"true", "on", "1", "yes"}), frozenset({"false", "off", "0", "no"})
+_WORDS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +38,14 @@ _NOTHING = Asked()
 def take_controls(scope: Scope, body: dict[str, Any]) -> Asked:
     """What the headers and the body ask; taken out of the body.
 
-    The fields `cost_quality` and `progress` may stand in the body itself too.
+    A header stands above the body's object; `cost_quality` and `progress` may stand in the body itself, below it.
 
     Raises:
-        InvalidRequest: a name nobody knows, a value out of its range, or one thing asked in two ways.
+        InvalidRequest: a name nobody knows, or a value out of its range.
 
     """
     given = _from_body(body)
-    for name, value in _from_headers(scope).items():
-        if name in given and given[name] != value:
-            message = f"{name!r} is asked for twice, in the body and in {PREFIX}{_dashed(name)}, with different values."
-            raise InvalidRequest(message, param=name)
-        given[name] = value
+    given |= _from_headers(scope)
     if not given:
         return _NOTHING
     progress, debug = bool(given.pop("progress", None)), bool(given.pop("debug", None))
@@ -79,10 +75,7 @@ def _from_body(body: dict[str, Any]) -> dict[str, Any]:
             found[name] = _READ[name](name, value)
     for name in ("cost_quality", "progress"):
         if name in body and (value := body.pop(name)) is not None:
-            read = _READ[name](name, value)
-            if found.get(name, read) != read:
-                raise InvalidRequest(f"{name!r} is asked for twice in the body, with different values.", param=name)
-            found[name] = read
+            found.setdefault(name, _READ[name](name, value))
     return found
 
 
@@ -97,18 +90,14 @@ def _from_headers(scope: Scope) -> dict[str, Any]:
 
 
 def _of_header(name: str, text: str) -> object:
-    if _READ[name] is _switch and text.lower() in _ON | _OFF:
-        return text.lower() in _ON
+    if _READ[name] is _switch and text in _WORDS:
+        return _WORDS[text]
     if _READ[name] in {_positive, _cost_quality}:
         try:
             return float(text)
         except ValueError:
             return text
     return text
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
 
 
 def _switch(name: str, value: object) -> bool:

@@ -14,9 +14,10 @@ from orchestrator.service.identity import CALLER, key_id
 from orchestrator.service.messages.errors import in_shape
 from orchestrator.service.messages.surface import MESSAGES
 
-__all__ = ["KeyGuard"]
+__all__ = ["OPEN_PATHS", "KeyGuard"]
 
 OPEN_PATHS = frozenset({"/health", "/health/ready", "/version"})
+"""What is answered without a key."""
 
 
 class KeyGuard:

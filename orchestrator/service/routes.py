@@ -17,7 +17,7 @@ from orchestrator.service.body import chat_body, chat_model, integer, json_body,
 from orchestrator.service.catalogue import ExpertShown, shown
 from orchestrator.service.controls import take_controls
 from orchestrator.service.embeddings import embedding_models
-from orchestrator.service.openapi import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
+from orchestrator.service.openapi.admin import FEEDBACK_BODY, ROUTE_BODY, SEARCH_BODY
 from orchestrator.service.passages import Found, found_passages
 from orchestrator.service.session import session_of
 from orchestrator.stages.choose import ALIASES
@@ -181,7 +181,7 @@ async def health(http: Request) -> Health:
     return Health(status="ok", generation=watch.serving.label, refused=bool(watch.refused))
 
 
-@router.get("/v1/router")
+@router.get("/v1/router", name="router")
 async def router_shown(http: Request) -> RouterShown:
     """The artifact that decides, and why a newer one does not."""
     watch = _engine(http).watch
@@ -198,7 +198,7 @@ async def router_shown(http: Request) -> RouterShown:
     )
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", responses={503: {"model": Health, "description": "Not yet"}})
 async def ready(http: Request, response: Response) -> Health:
     """200 once the router is loaded and an expert is up, 503 before; calls no expert."""
     is_ready, reason = _engine(http).ready()
@@ -208,7 +208,7 @@ async def ready(http: Request, response: Response) -> Health:
     return Health(status="starting", reason=reason)
 
 
-@router.get("/version")
+@router.get("/version", name="version")
 async def version_() -> dict[str, str]:
     """The version of this service."""
     return {"version": version("expert-orchestrator")}

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import orjson
 from starlette.types import Send
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import ExpertFailed, OrchestratorError
+from orchestrator.service.body import nests_too_deeply
 from orchestrator.service.streaming import EventStream
 from orchestrator.trace import Trace
 from orchestrator.types import Chunk, Draft
@@ -18,10 +19,14 @@ __all__ = ["Event", "TranslatedStream", "Translation"]
 
 Event = Mapping[str, Any]
 """The data of one event; its `type` is its name too."""
+_NO_CHAT = "the answer cannot be read: {error}"
 
 
 class Translation(Protocol):
-    """How one answer reads in another API; holds what was said so far."""
+    """How one answer reads in another API; holds what was said so far.
+
+    What is told of an answer, whole or in chunks, may be anything: ValueError where it is no chat answer.
+    """
 
     def whole(self, completion: Mapping[str, Any]) -> Mapping[str, Any]:
         """The body of an answer that is not streamed, from that of a chat."""
@@ -61,7 +66,13 @@ class TranslatedStream(EventStream):
         if not self._opened:
             self._opened = True
             await self._events(self._translation.opening(str(data.get("model", ""))))
-        await self._events(self._translation.chunk(data))
+        if nests_too_deeply(chunk.raw, data):
+            raise ExpertFailed(self._trace.expert or "", _NO_CHAT.format(error="a chunk is nested too deeply"))
+        try:
+            events = list(self._translation.chunk(data))
+        except ValueError as error:
+            raise ExpertFailed(self._trace.expert or "", _NO_CHAT.format(error=error)) from error
+        await self._events(events)
 
     @property
     def translation(self) -> Translation:
@@ -74,8 +85,17 @@ class TranslatedStream(EventStream):
 
     async def answer(self, draft: Draft) -> None:
         """An answer that is not streamed."""
-        body = orjson.loads(completion(draft, model=draft.expert))
-        await self._whole(orjson.dumps(self._translation.whole(body)))
+        raw = completion(draft, model=draft.expert)
+        try:
+            body = orjson.loads(raw)
+            if nests_too_deeply(raw, body):
+                raise ValueError("it is nested too deeply")  # noqa: TRY301 - as the translation says it
+            whole = orjson.dumps(self._translation.whole(body))
+        except ValueError as error:
+            failed = ExpertFailed(draft.expert, _NO_CHAT.format(error=error))
+            self._trace.fail(failed)
+            raise failed from error
+        await self._whole(whole)
 
     async def end(self) -> None:
         """The end of an answer that is whole."""

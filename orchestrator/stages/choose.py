@@ -10,7 +10,7 @@ from orchestrator.config import Config
 from orchestrator.config.fusion import Fusion
 from orchestrator.conversation.turns import Turn, has_images
 from orchestrator.decision import Categorized, Chosen, SessionSeen, Skipped
-from orchestrator.errors import InvalidRequest, UnknownModel
+from orchestrator.errors import InvalidRequest, UnknownCategory, UnknownModel
 from orchestrator.fleet.registry import Registry
 from orchestrator.plans import Planned, Plans
 from orchestrator.stages.price import expected_usd, limit_usd
@@ -45,10 +45,10 @@ class Chooser:
         self._bypasses: dict[str, Chosen] = {}
 
     def check_category(self, category: str) -> None:
-        """Raise InvalidRequest for a name that is no category."""
+        """Raise UnknownCategory for a name that is no category."""
         if category not in self._config.categories:
             known = ", ".join(self._config.categories)
-            raise InvalidRequest(f"The category {category!r} does not exist. Known: {known}.", param="category")
+            raise UnknownCategory(f"The category {category!r} does not exist. Known: {known}.", param="category")
 
     def check_model(self, model: str) -> None:
         """Raise UnknownModel for a name that is neither an alias nor an expert."""

@@ -112,25 +112,31 @@ async def test_a_limit_of_the_client_is_a_promise(model: str) -> None:
         ({"orchestrator": {"max_cost_usd": 0}}, {}, "max_cost_usd"),
         ({"orchestrator": {"deadline_s": float("inf")}}, {}, "deadline_s"),
         ({"orchestrator": {"cost_quality": 2}}, {}, "cost_quality"),
-        ({"orchestrator": {"cost_quality": 0.2}, "cost_quality": 0.3}, {}, "cost_quality"),
-        ({"orchestrator": {"category": "a"}}, {"category": "b"}, "category"),
         ({}, {"deadline-s": "soon"}, "deadline_s"),
         ({}, {"fuse": "maybe"}, "fuse"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(body: dict[str, Any], headers: dict[str, str], param: str) -> None:
-    """Unknown names, values out of range, one thing said in two ways."""
+    """Unknown names, values out of range."""
     scope = {"headers": [(f"x-orchestrator-{name}".encode(), value.encode()) for name, value in headers.items()]}
     with pytest.raises(InvalidRequest) as caught:
         take_controls(scope, dict(body))
     assert caught.value.param == param
 
 
+def test_a_header_stands_above_the_body() -> None:
+    """And its object above the fields of old."""
+    body = {"orchestrator": {"cost_quality": 0.2, "category": "a"}, "cost_quality": 0.3, "progress": True}
+    found = take_controls({"headers": [(b"x-orchestrator-category", b"b")]}, body)
+    assert (found.controls.category, found.controls.cost_quality, found.progress) == ("b", 0.2, True)
+    assert body == {}
+
+
 async def test_an_unknown_category_is_refused_before_anybody_is_asked() -> None:
     """With those that there are."""
     async with served(*pool(), categories=CATEGORIES) as client:
         found = await client.post(PATH, json=asked(), headers={"x-orchestrator-category": "prose"})
-    assert found.status_code == 400
+    assert (found.status_code, found.json()["error"]["code"]) == (404, "category_not_found")
     assert "Known: math, verse, general" in found.json()["error"]["message"]
 
 

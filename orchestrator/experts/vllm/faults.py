@@ -103,10 +103,10 @@ def retry_after_s(value: str | None, *, now: datetime) -> float | None:
     if re.fullmatch(r"\d{1,9}(\.\d+)?", value.strip()):
         return float(value)
     try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
+        until = parsedate_to_datetime(value).astimezone(UTC)
+    except (ValueError, OverflowError):  # no date, or one beyond the calendar
         return None
-    return max(0.0, (until.astimezone(UTC) - now).total_seconds())
+    return max(0.0, (until - now).total_seconds())
 
 
 def error_message(data: object) -> str | None:

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.service import said
+from orchestrator.service.body import nests_too_deeply
 from orchestrator.service.errors import status_of
 from orchestrator.service.messages.errors import error_fields
 from orchestrator.service.translated import Event
@@ -38,20 +40,19 @@ class Answering:
 
     def whole(self, completion: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `Translation`."""
-        choice = completion["choices"][0]
-        message = choice["message"]
+        choice = said.fields(completion["choices"][0])
+        message = said.fields(choice["message"])
         self._end(choice)
         content: list[dict[str, Any]] = []
-        if thought := message.get("reasoning_content") or message.get("reasoning"):
+        if thought := said.text(message.get("reasoning_content") or message.get("reasoning")):
             content.append({"type": "thinking", "thinking": thought, "signature": ""})
-        if message.get("content"):
-            content.append({"type": "text", "text": message["content"]})
-        for call in message.get("tool_calls") or ():
-            function = call["function"]
-            given = _arguments(function.get("arguments"))
-            content.append({"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given})
-        self._usage = completion.get("usage") or {}
-        return self._message(str(completion.get("model", "")), content, self._stop_reason, _usage(self._usage))
+        if text := said.text(message.get("content")):
+            content.append({"type": "text", "text": text})
+        for call in said.calls(message):
+            begin = _begun(call)
+            content.append({**begin, "input": _arguments(said.arguments(said.fields(call.get("function"))))})
+        self._usage = _usage(completion.get("usage"))
+        return self._message(str(completion.get("model", "")), content, self._stop_reason, self._usage)
 
     def opening(self, model: str) -> Iterable[Event]:
         """See `Translation`."""
@@ -60,8 +61,9 @@ class Answering:
 
     def chunk(self, data: Mapping[str, Any]) -> Iterable[Event]:
         """See `Translation`; of several choices the first, as the API has one."""
-        self._usage = data.get("usage") or self._usage
-        for choice in data.get("choices") or ():
+        if data.get("usage"):
+            self._usage = _usage(data["usage"])
+        for choice in map(said.fields, said.listed(data.get("choices"))):
             if choice.get("index", 0) == 0:
                 yield from self._choice(choice)
 
@@ -71,7 +73,7 @@ class Answering:
         for block in self._calls.values():
             yield {"type": "content_block_stop", "index": block}
         delta = {"stop_reason": self._stop_reason, "stop_sequence": self._stop}
-        yield {"type": "message_delta", "delta": delta, "usage": _usage(self._usage)}
+        yield {"type": "message_delta", "delta": delta, "usage": self._usage or _usage(None)}
         yield {"type": "message_stop"}
 
     def failure(self, error: OrchestratorError) -> Iterable[Event]:
@@ -79,12 +81,12 @@ class Answering:
         yield error_fields(status_of(error), str(error))
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
-        delta = choice.get("delta") or {}
-        if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+        delta = said.fields(choice.get("delta"))
+        if thought := said.text(delta.get("reasoning_content") or delta.get("reasoning")):
             yield from self._text("thinking", thought)
-        if content := delta.get("content"):
+        if content := said.text(delta.get("content")):
             yield from self._text("text", content)
-        for call in delta.get("tool_calls") or ():
+        for call in said.calls(delta):
             yield from self._call(call)
         self._end(choice)
 
@@ -98,19 +100,14 @@ class Answering:
         yield {"type": "content_block_delta", "index": self._open[0], "delta": {"type": delta, field: piece}}
 
     def _call(self, call: Mapping[str, Any]) -> Iterator[Event]:
-        at, function = int(call.get("index", 0)), call.get("function") or {}
+        at = said.place(call)
         if at not in self._calls:
+            begin = _begun(call)
             yield from self._close()
             self._calls[at] = self._blocks
             self._blocks += 1
-            begin: dict[str, Any] = {
-                "type": "tool_use",
-                "id": call.get("id"),
-                "name": function.get("name"),
-                "input": {},
-            }
             yield {"type": "content_block_start", "index": self._calls[at], "content_block": begin}
-        if arguments := function.get("arguments"):
+        if arguments := said.arguments(said.fields(call.get("function"))):
             delta = {"type": "input_json_delta", "partial_json": arguments}
             yield {"type": "content_block_delta", "index": self._calls[at], "delta": delta}
 
@@ -120,7 +117,7 @@ class Answering:
         self._open = None
 
     def _end(self, choice: Mapping[str, Any]) -> None:
-        self._reason = choice.get("finish_reason") or self._reason
+        self._reason = said.name(choice.get("finish_reason")) or self._reason
         if choice.get("stop_reason") in self._stops:  # vLLM says which of them it was
             self._stop = choice["stop_reason"]
 
@@ -136,21 +133,30 @@ class Answering:
         return {**own, "stop_reason": reason, "stop_sequence": stop, "usage": dict(usage)}
 
 
-def _arguments(written: object) -> Any:
+def _begun(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The block of a call before its arguments are known."""
+    name = said.name(said.fields(call.get("function")).get("name"))
+    return {"type": "tool_use", "id": said.name(call.get("id")), "name": name, "input": {}}
+
+
+def _arguments(written: str) -> Any:
     """As an object; what a model wrote that is no JSON object stays readable in one."""
     try:
-        given = orjson.loads(written) if isinstance(written, str) else written
+        given = orjson.loads(written)
     except orjson.JSONDecodeError:
         given = None
-    return given if isinstance(given, dict) else {"arguments": written} if written else {}
+    if isinstance(given, dict) and not nests_too_deeply(written.encode(), given):
+        return given
+    return {"arguments": written} if written else {}
 
 
-def _usage(counted: Mapping[str, Any]) -> dict[str, int]:
-    details = counted.get("prompt_tokens_details") or {}
-    read = details.get("cached_tokens") or 0
+def _usage(counted: object) -> dict[str, int]:
+    """Of a chat's usage; ValueError where it is none."""
+    of = said.fields(counted)
+    read = said.count(said.fields(of.get("prompt_tokens_details")).get("cached_tokens"))
     return {
-        "input_tokens": (counted.get("prompt_tokens") or 0) - read,
+        "input_tokens": said.count(of.get("prompt_tokens")) - read,
         "cache_read_input_tokens": read,
         "cache_creation_input_tokens": 0,
-        "output_tokens": counted.get("completion_tokens") or 0,
+        "output_tokens": said.count(of.get("completion_tokens")),
     }

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import InvalidRequest
+from orchestrator.service.body import streamed, text_of, tokens
 
 __all__ = ["chat_of"]
 
@@ -24,7 +25,7 @@ _UNABLE = {
     "mcp_servers": "tools are called by experts that the configuration names; leave it out",
 }
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-_DROPPED = frozenset({"thinking", "redacted_thinking"})
+_DROPPED = ("thinking", "redacted_thinking")
 """What an expert thought before is its own, and chat has no place for it."""
 
 
@@ -33,15 +34,13 @@ def chat_of(body: Mapping[str, Any]) -> dict[str, Any]:
     for name, why in _UNABLE.items():
         if body.get(name):
             raise InvalidRequest(f"{name!r} is not supported: {why}.", param=name)
-    most = body.get("max_tokens")
-    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-        raise InvalidRequest("'max_tokens' must be a whole number of at least 1.", param="max_tokens")
     chat = {name: value for name, value in body.items() if name not in _TAKEN and name not in _UNABLE}
+    chat["max_tokens"] = tokens(body, "max_tokens")
     chat["messages"] = [*_system(body.get("system")), *_messages(body.get("messages"))]
-    if body.get("stream"):
+    if streamed(body):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
-    if body.get("stop_sequences"):
-        chat["stop"] = body["stop_sequences"]
+    if stops := _stops(body.get("stop_sequences")):
+        chat["stop"] = stops
     if tools := body.get("tools"):
         chat["tools"] = [_tool(tool, f"tools[{at}]") for at, tool in enumerate(_list(tools, "tools"))]
     if body.get("tool_choice") is not None:
@@ -50,6 +49,14 @@ def chat_of(body: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(user, str):
         chat["user"] = user
     return chat
+
+
+def _stops(given: object) -> list[str]:
+    if given is None:
+        return []
+    if not isinstance(given, list) or not all(isinstance(stop, str) for stop in given):
+        raise InvalidRequest("'stop_sequences' must be an array of strings.", param="stop_sequences")
+    return given
 
 
 def _system(given: object) -> list[dict[str, Any]]:
@@ -69,7 +76,7 @@ def _messages(given: object) -> list[dict[str, Any]]:
         where = f"messages[{at}]"
         message = _object(one, where)
         role, content = message.get("role"), message.get("content")
-        if role not in {"user", "assistant"}:
+        if role not in ("user", "assistant"):
             raise InvalidRequest(f"'{where}.role' must be 'user' or 'assistant'.", param=f"{where}.role")
         if isinstance(content, str):
             messages.append({"role": role, "content": content})
@@ -80,18 +87,16 @@ def _messages(given: object) -> list[dict[str, Any]]:
 
 
 def _assistant(blocks: list[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
-    calls = [
-        {
-            "id": block.get("id"),
-            "type": "function",
-            "function": {"name": block.get("name"), "arguments": orjson.dumps(block.get("input") or {}).decode()},
-        }
-        for block in blocks
-        if block.get("type") == "tool_use"
-    ]
-    said = [block for block in blocks if block.get("type") not in {"tool_use", *_DROPPED}]
+    calls = [_call(block, f"{where}.content") for block in blocks if block.get("type") == "tool_use"]
+    said = [block for block in blocks if block.get("type") not in ("tool_use", *_DROPPED)]
     content = _content(said, where) if said else None
     return [{"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {})}]
+
+
+def _call(block: Mapping[str, Any], where: str) -> dict[str, Any]:
+    given = _object({} if block.get("input") is None else block["input"], f"{where}.input")
+    function = {"name": text_of(block, "name", where), "arguments": orjson.dumps(given).decode()}
+    return {"id": text_of(block, "id", where), "type": "function", "function": function}
 
 
 def _user(blocks: list[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
@@ -101,7 +106,8 @@ def _user(blocks: list[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
         if block.get("type") == "tool_result":
             result = block.get("content") or ""
             content = result if isinstance(result, str) else _content(_list(result, where), where)
-            messages.append({"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": content})
+            call = text_of(block, "tool_use_id", f"{where}.content")
+            messages.append({"role": "tool", "tool_call_id": call, "content": content})
     said = [block for block in blocks if block.get("type") != "tool_result"]
     return [*messages, {"role": "user", "content": _content(said, where)}] if said or not messages else messages
 
@@ -120,10 +126,11 @@ def _part(block: Mapping[str, Any], where: str) -> dict[str, Any]:
     if kind == "image":
         source = _object(block.get("source"), f"{where}.content")
         if source.get("type") == "base64":
-            url = f"data:{source.get('media_type')};base64,{source.get('data')}"
+            media, data = text_of(source, "media_type", where), text_of(source, "data", where)
+            url = f"data:{media};base64,{data}"
             return {"type": "image_url", "image_url": {"url": url}}
         if source.get("type") == "url":
-            return {"type": "image_url", "image_url": {"url": source.get("url")}}
+            return {"type": "image_url", "image_url": {"url": text_of(source, "url", where)}}
     raise InvalidRequest(f"'{where}': content of type {kind!r} is not supported.", param=where)
 
 
@@ -142,7 +149,7 @@ def _tool_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     kind = choice.get("type")
     if kind == "tool":
         chosen: object = {"type": "function", "function": {"name": choice.get("name")}}
-    elif kind in _CHOICES:
+    elif isinstance(kind, str) and kind in _CHOICES:
         chosen = _CHOICES[kind]
     else:
         raise InvalidRequest(f"'tool_choice' of type {kind!r} is not supported.", param="tool_choice")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.service import said
 from orchestrator.service.errors import error_body
 from orchestrator.service.responses.items import Call, Item, Said, Thought
 from orchestrator.service.translated import Event
@@ -62,9 +63,9 @@ class Answering:
     def whole(self, completion: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `Translation`."""
         self._model = str(completion.get("model", ""))
-        choice = completion["choices"][0]
-        message = dict(choice["message"])
-        calls = message.get("tool_calls") or []
+        choice = said.fields(completion["choices"][0])
+        message = dict(said.fields(choice["message"]))
+        calls = said.calls(message)
         message["tool_calls"] = [{**call, "index": at} for at, call in enumerate(calls)]
         logprobs = choice.get("logprobs")
         delta = {"delta": message, "finish_reason": choice.get("finish_reason"), "logprobs": logprobs}
@@ -88,8 +89,8 @@ class Answering:
     def chunk(self, data: Mapping[str, Any]) -> Iterable[Event]:
         """See `Translation`; of several choices the first, as the API has one."""
         if data.get("usage"):
-            self._usage = data["usage"]
-        for choice in data.get("choices") or ():
+            self._usage = _usage(said.fields(data["usage"]))
+        for choice in map(said.fields, said.listed(data.get("choices"))):
             if choice.get("index", 0) == 0:
                 yield from self._numbered(self._choice(choice))
 
@@ -108,15 +109,15 @@ class Answering:
         yield from self._numbered([{"type": "response.failed", "response": failed}])
 
     def _choice(self, choice: Mapping[str, Any]) -> Iterator[Event]:
-        delta = choice.get("delta") or {}
-        if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+        delta = said.fields(choice.get("delta"))
+        if thought := said.text(delta.get("reasoning_content") or delta.get("reasoning")):
             yield from self._text(Thought, thought)
-        if content := delta.get("content"):
-            logprobs = (choice.get("logprobs") or {}).get("content")
+        if content := said.text(delta.get("content")):
+            logprobs = said.listed(said.fields(choice.get("logprobs")).get("content"))
             yield from self._text(Said, content, logprobs=logprobs)
-        for call in delta.get("tool_calls") or ():
+        for call in said.calls(delta):
             yield from self._call(call)
-        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        self._finish_reason = said.name(choice.get("finish_reason")) or self._finish_reason
 
     def _text(self, kind: type[Said | Thought], piece: str, **fields: Any) -> Iterator[Event]:
         if not isinstance(self._open, kind):
@@ -127,13 +128,14 @@ class Answering:
         yield from self._open.more(piece, **fields)
 
     def _call(self, call: Mapping[str, Any]) -> Iterator[Event]:
-        at = int(call.get("index", 0))
+        at = said.place(call)
         if at not in self._calls:
+            item = Call(len(self._items), call)
             yield from self._close()
-            self._calls[at] = item = Call(len(self._items), call)
+            self._calls[at] = item
             self._items.append(item)
             yield from item.opened()
-        if arguments := (call.get("function") or {}).get("arguments"):
+        if arguments := said.arguments(said.fields(call.get("function"))):
             yield from self._calls[at].more(arguments)
 
     def _close(self, status: str = "completed") -> Iterator[Event]:
@@ -161,7 +163,7 @@ class Answering:
             "error": None,
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
             "output": [] if status == "in_progress" else self.output,
-            "usage": None if self._usage is None or status == "in_progress" else _usage(self._usage),
+            "usage": None if self._usage is None or status == "in_progress" else self._usage,
         }
 
     def _numbered(self, events: Iterable[Event]) -> Iterator[Event]:
@@ -171,13 +173,12 @@ class Answering:
 
 
 def _usage(counted: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a chat's usage; details that its server does not tell are 0."""
-    read = counted.get("prompt_tokens_details") or {}
-    written = counted.get("completion_tokens_details") or {}
+    """Of a chat's usage; details that its server does not tell are 0. ValueError where it is none."""
+    read, written = (said.fields(counted.get(f"{part}_tokens_details")) for part in ("prompt", "completion"))
     return {
-        "input_tokens": counted.get("prompt_tokens") or 0,
-        "input_tokens_details": {"cached_tokens": read.get("cached_tokens") or 0},
-        "output_tokens": counted.get("completion_tokens") or 0,
-        "output_tokens_details": {"reasoning_tokens": written.get("reasoning_tokens") or 0},
-        "total_tokens": counted.get("total_tokens") or 0,
+        "input_tokens": said.count(counted.get("prompt_tokens")),
+        "input_tokens_details": {"cached_tokens": said.count(read.get("cached_tokens"))},
+        "output_tokens": said.count(counted.get("completion_tokens")),
+        "output_tokens_details": {"reasoning_tokens": said.count(written.get("reasoning_tokens"))},
+        "total_tokens": said.count(counted.get("total_tokens")),
     }

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.service import said
 from orchestrator.wire import new_id
 
 __all__ = ["Call", "Item", "Said", "Thought"]
@@ -116,8 +117,8 @@ class Call(Item):
 
     def __init__(self, index: int, call: Mapping[str, Any]) -> None:
         super().__init__(index)
-        self.call_id = call.get("id") or new_id("call", joint="_")
-        self.name = (call.get("function") or {}).get("name") or ""
+        self.call_id = said.name(call.get("id")) or new_id("call", joint="_")
+        self.name = said.name(said.fields(call.get("function")).get("name")) or ""
 
     def shown(self, status: str) -> dict[str, Any]:
         """See `Item`."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.errors import InvalidRequest
+from orchestrator.service.body import streamed, text_of, tokens
 
 __all__ = ["chat_of"]
 
@@ -32,10 +33,10 @@ def chat_of(body: Mapping[str, Any]) -> dict[str, Any]:
     _check_able(body)
     chat = {name: value for name, value in body.items() if name not in _TAKEN}
     chat["messages"] = [*_instructions(body), *_messages(body.get("input"))]
-    if body.get("stream"):
+    if streamed(body):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
     if body.get("max_output_tokens") is not None:
-        chat["max_completion_tokens"] = body["max_output_tokens"]
+        chat["max_completion_tokens"] = tokens(body, "max_output_tokens")
     if body.get("top_logprobs"):
         chat |= {"logprobs": True, "top_logprobs": body["top_logprobs"]}
     if tools := body.get("tools"):
@@ -75,6 +76,8 @@ def _messages(given: object) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for at, item in enumerate(given):
         _add(messages, _object(item, f"input[{at}]"), f"input[{at}]")
+    if not messages:
+        raise InvalidRequest("'input' has nothing but thoughts of earlier turns.", param="input")
     return messages
 
 
@@ -83,16 +86,16 @@ def _add(messages: list[dict[str, Any]], item: Mapping[str, Any], where: str) ->
     if kind == "message":
         messages.append({"role": item.get("role"), "content": _content(item.get("content"), where)})
     elif kind == "function_call":
-        function = {"name": item.get("name"), "arguments": item.get("arguments", "")}
-        call = {"id": item.get("call_id"), "type": "function", "function": function}
+        function = {name: text_of(item, name, where) for name in ("name", "arguments")}
+        call = {"id": text_of(item, "call_id", where), "type": "function", "function": function}
         if messages and messages[-1]["role"] == "assistant":
             messages[-1] = {**messages[-1], "tool_calls": [*messages[-1].get("tool_calls", []), call]}
         else:
             messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
     elif kind == "function_call_output":
         output = item.get("output")
-        content = output if isinstance(output, str) else _content(output, f"{where}.output")
-        messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": content})
+        content = output if isinstance(output, str) else _content(_list(output, f"{where}.output"), f"{where}.output")
+        messages.append({"role": "tool", "tool_call_id": text_of(item, "call_id", where), "content": content})
     elif kind != "reasoning":  # what an expert thought before is its own, and chat has no place for it
         raise InvalidRequest(f"'{where}': items of type {kind!r} are not supported.", param=where)
 
@@ -107,8 +110,8 @@ def _content(content: object, where: str) -> object:
 
 def _part(part: Mapping[str, Any], where: str) -> dict[str, Any]:
     kind = part.get("type")
-    if kind in _TEXTS:
-        return {"type": "text", "text": part.get("text", part.get("refusal", ""))}
+    if isinstance(kind, str) and kind in _TEXTS:
+        return {"type": "text", "text": text_of(part, "refusal" if kind == "refusal" else "text", where)}
     if kind == "input_image" and isinstance(part.get("image_url"), str):
         detail = {"detail": part["detail"]} if part.get("detail") else {}
         return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}

@@ -102,6 +102,7 @@ def test_what_our_configuration_has_wrong_is_not_asked_again_and_says_where_to_l
         ("-3", None),
         ("nan", None),
         ("9" * 400, None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
     ],
 )
 def test_retry_after_is_a_number_or_a_date(value: str | None, seconds: float | None) -> None:

@@ -1,0 +1,1 @@
+"""The service under requests and upstream streams that nobody should send: does each end well, and the process live."""
