@@ -118,7 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _settings() -> str:
     """The configuration of schemathesis: what answers to which requests are well, beside what it takes for so."""
-    lines = ["[checks.not_a_server_error]", f"expected-statuses = {json.dumps(['2xx', '3xx', '4xx', *_ALLOWED_5XX])}"]
+    # A header that nobody knows is no mistake: proxies and clients add their own.
+    lines = ["[generation]", "allow-extra-parameters = false"]
+    lines += ["[checks.not_a_server_error]", f"expected-statuses = {json.dumps(['2xx', '3xx', '4xx', *_ALLOWED_5XX])}"]
     for check, (usual, more) in _BEYOND_SCHEMAS.items():
         for operation in more:
             lines += ["[[operations]]", f"include-name = {json.dumps(operation)}"]

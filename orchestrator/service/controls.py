@@ -84,7 +84,7 @@ def _from_headers(scope: Scope) -> dict[str, Any]:
     for raw, value in scope["headers"]:
         if raw.startswith(_PREFIX):
             name = raw[len(_PREFIX) :].decode("latin-1").replace("-", "_")
-            if name in _READ and value:
+            if name in _READ and (value or name != "category"):  # an empty name is none
                 found[name] = _READ[name](name, _of_header(name, value.decode("latin-1").strip()))
     return found
 

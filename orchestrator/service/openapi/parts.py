@@ -69,13 +69,22 @@ CONTROLS: Json = {
     "description": "what is asked of the router itself; experts do not see it",
 }
 _SAID = {"enum": ["true", "false"]}
+
+
+def _as_header(schema: Json) -> Json:
+    """A header has no null, and an empty text says nothing."""
+    if "boolean" in schema["type"]:
+        return _SAID
+    return {key: value for key, value in schema.items() if key != "pattern"} | {"type": schema["type"][0]}
+
+
 CONTROL_HEADERS: Sequence[Json] = [
     {
         "name": f"{PREFIX}{name.replace('_', '-')}",
         "in": "header",
         "required": False,
         "description": schema["description"],
-        "schema": _SAID if "boolean" in schema["type"] else {**schema, "type": schema["type"][0]},
+        "schema": _as_header(schema),
     }
     for name, schema in {**_CONTROLS, "debug": {**_SWITCH, "description": "more response headers"}}.items()
 ]
