@@ -22,8 +22,9 @@ _TAGS = {
 }
 _ABOUT = (
     "One endpoint in front of all your experts. Errors have OpenAI's body, on /v1/messages Anthropic's, on /mcp "
-    "JSON-RPC's. Beside what stands at each operation: a path that is not there is 404, one with a slash too many 307, a "
-    "method that it does not take 405 with `allow`, what is no HTTP 400. A client that leaves before its answer gets none (the log says 499)."
+    "JSON-RPC's. Beside what stands at each operation: a path that is not there is 404, one with a slash too many 307, "
+    "a method that it does not take 405 with `allow`, what is no HTTP 400. A client that leaves before its answer gets "
+    "none (the log says 499)."
 )
 _SCHEMAS = {**parts.SCHEMAS, **chat.SCHEMAS, **responses.SCHEMAS, **messages.SCHEMAS, **agents.SCHEMAS}
 _PLAIN = {
