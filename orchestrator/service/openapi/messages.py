@@ -95,7 +95,16 @@ SCHEMAS: Mapping[str, Json] = {
             ),
         ],
     },
-    "ToolUse": _block("tool_use", id={"type": "string"}, name={"type": "string"}, input={"type": ["object", "null"]}),
+    "ToolUse": {
+        "type": "object",
+        "required": ["type", "id", "name"],
+        "properties": {
+            "type": {"const": "tool_use"},
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "input": {"type": ["object", "null"]},
+        },
+    },
     "ToolResult": {
         **_block("tool_result", tool_use_id={"type": "string"}),
         "properties": {
