@@ -82,7 +82,7 @@ def _messages(given: object) -> list[dict[str, Any]]:
 def _add(messages: list[dict[str, Any]], item: Mapping[str, Any], where: str) -> None:
     kind = item.get("type", "message")
     if kind == "message":
-        messages.append({"role": item.get("role"), "content": _content(item.get("content"), f"{where}.content")})
+        messages.append({"role": item.get("role"), "content": _content(item, "content", where)})
     elif kind == "function_call":
         function = {name: text_of(item, name, where) for name in ("name", "arguments")}
         call = {"id": text_of(item, "call_id", where), "type": "function", "function": function}
@@ -91,19 +91,21 @@ def _add(messages: list[dict[str, Any]], item: Mapping[str, Any], where: str) ->
         else:
             messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
     elif kind == "function_call_output":
-        content = _content(item.get("output"), f"{where}.output")
+        content = _content(item, "output", where)
         messages.append({"role": "tool", "tool_call_id": text_of(item, "call_id", where), "content": content})
     elif kind != "reasoning":  # what an expert thought before is its own, and chat has no place for it
         raise InvalidRequest(f"'{where}': items of type {kind!r} are not supported.", param=where)
 
 
-def _content(content: object, where: str) -> object:
-    """Of a message or an output. where: its place."""
+def _content(item: Mapping[str, Any], field: str, where: str) -> object:
+    """The text or the parts in a field of an item. where: the item's place."""
+    content = item.get(field)
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise InvalidRequest(f"'{where}' must be a string or an array of parts.", param=where)
-    parts = [_part(_object(part, where), where) for part in content]
+        message = f"'{where}.{field}' must be a string or an array of parts."
+        raise InvalidRequest(message, param=f"{where}.{field}")
+    parts = [_part(_object(part, f"{where}.{field}"), where) for part in content]
     texts = [part["text"] for part in parts if part["type"] == "text"]
     return texts[0] if len(parts) == len(texts) == 1 else parts
 
