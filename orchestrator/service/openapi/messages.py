@@ -110,7 +110,7 @@ SCHEMAS: Mapping[str, Json] = {
         "properties": {
             "type": {"const": "tool_result"},
             "tool_use_id": {"type": "string"},
-            "content": {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": ref("ContentBlock")}]},
+            "content": {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": ref("ContentBlock")}]},
         },
     },
     "Thinking": {
