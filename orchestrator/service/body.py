@@ -103,7 +103,9 @@ def _media(scope: Scope) -> str:
 
 def chat_model(body: Mapping[str, Any]) -> str:
     """The model asked for, blanks around it removed; `auto` where none is."""
-    model = body.get("model", DEFAULT_MODEL)
+    model = body.get("model")
+    if model is None:
+        return DEFAULT_MODEL
     if not isinstance(model, str) or not model.strip():
         raise InvalidRequest("'model' must be a non-empty string, such as 'auto'.", param="model")
     return model.strip()

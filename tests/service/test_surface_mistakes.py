@@ -45,6 +45,7 @@ MISTAKES: list[tuple[str, Json]] = [
     (MESSAGES, turn("assistant", [{"type": "tool_use", "id": 1, "name": "f", "input": {}}])),
     (MESSAGES, turn("assistant", [{"type": "tool_use", "id": "1", "input": {}}])),
     (MESSAGES, turn(content=[{"type": "tool_result", "content": "5"}])),
+    (MESSAGES, turn(content=[{"type": "tool_result", "tool_use_id": "1", "content": 0}])),
     (MESSAGES, turn(content=[{"type": "image", "source": {"type": "url", "url": 5}}])),
     (MESSAGES, turn(content=[{"type": "image", "source": {"type": "base64", "data": "AA=="}}])),
     (MESSAGES, turn() | {"max_tokens": 2.5}),
@@ -58,6 +59,9 @@ MISTAKES: list[tuple[str, Json]] = [
     (RESPONSES, {"input": [{"role": "user", "content": [{"type": {}}]}]}),
     (RESPONSES, {"input": [{"role": "user", "content": [{"type": []}]}]}),
     (RESPONSES, {"input": [{"type": []}]}),
+    (RESPONSES, {"input": [{"role": "user", "content": None}]}),
+    (RESPONSES, {"input": [{"role": "user"}]}),
+    (RESPONSES, {"input": [{"role": "user", "content": 5}]}),
     (RESPONSES, {"input": [{"type": "function_call_output", "call_id": "1", "output": [{"type": {}}]}]}),
     (RESPONSES, {"input": [{"type": "reasoning"}]}),
     (RESPONSES, {"input": "hi", "stream": "yes"}),
@@ -114,3 +118,13 @@ async def test_a_whole_number_may_have_a_point() -> None:
     assert (message.status_code, response.status_code) == (200, 200)
     asked = [writer.requests[0].body["max_tokens"], writer.requests[1].body["max_completion_tokens"]]
     assert [(type(each), each) for each in asked] == [(int, 2), (int, 2)]
+
+
+async def test_no_model_is_auto_on_every_surface() -> None:
+    """Left out, or null; a name of blanks alone is a mistake."""
+    bodies = {CHAT: {"messages": [{"role": "user", "content": "hi"}]}, RESPONSES: {"input": "hi"}, MESSAGES: turn()}
+    async with served(ScriptedExpert("writer"), categories={"general": ["writer"]}) as client:
+        for path, body in bodies.items():
+            statuses = [(await client.post(path, json=body | more)).status_code for more in ({}, {"model": None})]
+            blank = await client.post(path, json=body | {"model": "\u001c\u2003"})
+            assert ([*statuses, blank.status_code]) == [200, 200, 400], path

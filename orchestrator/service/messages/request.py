@@ -104,7 +104,9 @@ def _user(blocks: list[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
     messages = []
     for block in blocks:
         if block.get("type") == "tool_result":
-            result = block.get("content") or ""
+            result = block.get("content")
+            if result is None or result == []:
+                result = ""
             content = result if isinstance(result, str) else _content(_list(result, where), where)
             call = text_of(block, "tool_use_id", f"{where}.content")
             messages.append({"role": "tool", "tool_call_id": call, "content": content})

@@ -9,7 +9,7 @@ from orchestrator.service.openapi.parts import Json
 
 __all__ = ["ANSWERS", "FEEDBACK_BODY", "METRICS", "ROUTE_BODY", "SEARCH_BODY", "TAGS"]
 
-_QUERY: Json = {"type": "string", "pattern": r"\S"}
+_QUERY: Json = {"type": "string", "pattern": parts.NOT_BLANK}
 ROUTE_BODY = parts.body(
     {
         "type": "object",

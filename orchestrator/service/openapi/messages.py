@@ -95,13 +95,22 @@ SCHEMAS: Mapping[str, Json] = {
             ),
         ],
     },
-    "ToolUse": _block("tool_use", id={"type": "string"}, name={"type": "string"}, input={"type": ["object", "null"]}),
+    "ToolUse": {
+        "type": "object",
+        "required": ["type", "id", "name"],
+        "properties": {
+            "type": {"const": "tool_use"},
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "input": {"type": ["object", "null"]},
+        },
+    },
     "ToolResult": {
         **_block("tool_result", tool_use_id={"type": "string"}),
         "properties": {
             "type": {"const": "tool_result"},
             "tool_use_id": {"type": "string"},
-            "content": {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": ref("ContentBlock")}]},
+            "content": {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": ref("ContentBlock")}]},
         },
     },
     "Thinking": {

@@ -16,6 +16,7 @@ __all__ = [
     "JSON",
     "MESSAGES",
     "MODEL",
+    "NOT_BLANK",
     "SCHEMAS",
     "STREAM",
     "STREAM_HEADERS",
@@ -35,9 +36,11 @@ Json = dict[str, Any]
 JSON = "application/json"
 _EVENTS = "text/event-stream"
 
+NOT_BLANK = "[^\\t-\\r\\x1c-\\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+r"""A pattern: something is left once blanks have been taken off. `\S` means something else in each language."""
 MODEL: Json = {
-    "type": "string",
-    "pattern": r"\S",
+    "type": ["string", "null"],
+    "pattern": NOT_BLANK,
     "default": "auto",
     "description": "auto, fuse, or the id of an expert; blanks around it do not count",
 }

@@ -84,7 +84,7 @@ def _messages(given: object) -> list[dict[str, Any]]:
 def _add(messages: list[dict[str, Any]], item: Mapping[str, Any], where: str) -> None:
     kind = item.get("type", "message")
     if kind == "message":
-        messages.append({"role": item.get("role"), "content": _content(item.get("content"), where)})
+        messages.append({"role": item.get("role"), "content": _content(item, "content", where)})
     elif kind == "function_call":
         function = {name: text_of(item, name, where) for name in ("name", "arguments")}
         call = {"id": text_of(item, "call_id", where), "type": "function", "function": function}
@@ -93,17 +93,21 @@ def _add(messages: list[dict[str, Any]], item: Mapping[str, Any], where: str) ->
         else:
             messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
     elif kind == "function_call_output":
-        output = item.get("output")
-        content = output if isinstance(output, str) else _content(_list(output, f"{where}.output"), f"{where}.output")
+        content = _content(item, "output", where)
         messages.append({"role": "tool", "tool_call_id": text_of(item, "call_id", where), "content": content})
     elif kind != "reasoning":  # what an expert thought before is its own, and chat has no place for it
         raise InvalidRequest(f"'{where}': items of type {kind!r} are not supported.", param=where)
 
 
-def _content(content: object, where: str) -> object:
-    if not isinstance(content, list):
+def _content(item: Mapping[str, Any], field: str, where: str) -> object:
+    """The text or the parts in a field of an item. where: the item's place."""
+    content = item.get(field)
+    if isinstance(content, str):
         return content
-    parts = [_part(_object(part, f"{where}.content"), where) for part in content]
+    if not isinstance(content, list):
+        message = f"'{where}.{field}' must be a string or an array of parts."
+        raise InvalidRequest(message, param=f"{where}.{field}")
+    parts = [_part(_object(part, f"{where}.{field}"), where) for part in content]
     texts = [part["text"] for part in parts if part["type"] == "text"]
     return texts[0] if len(parts) == len(texts) == 1 else parts
 
