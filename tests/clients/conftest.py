@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,41 @@ def url(fake: FakeVLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         "general": "general",
         "experts": {"guide": expert, "writer": expert},
     }
-    path = folder / "experts.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / "experts.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    with _serving(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a service over the embedded example, once all its experts are up."""
+    folder = tmp_path_factory.mktemp("example")
+    for name in ("experts.yaml", "example"):
+        (folder / name).symlink_to(HERE.parents[1] / name)
+    with _serving(folder) as address:
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            experts = httpx.get(f"{address}/v1/experts", trust_env=False).json()
+            if all(expert["state"] == "up" for expert in experts):
+                break
+            time.sleep(0.1)
+        yield address
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[str]:
+    """The address of a service of its own process, by the configuration in a folder; its log must show no defect."""
     address = f"http://127.0.0.1:{(port := free_ports(1)[0])}"
-    command = [sys.executable, "-m", "orchestrator", "serve", str(path), "--train", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "orchestrator",
+        "serve",
+        str(folder / "experts.yaml"),
+        "--train",
+        "--port",
+        str(port),
+    ]
     with (folder / "service.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as service:
         try:
             _until_ready(address, service, folder / "service.log")
@@ -102,10 +134,11 @@ def url(fake: FakeVLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 @pytest.fixture
-def run(url: str) -> Run:
-    """Runs a program of tests/clients/programs against the service; what it printed, which is JSON."""
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a program of tests/clients/programs against a service; what it printed, which is JSON."""
 
-    def program(name: str, *arguments: str) -> dict[str, Any]:
+    def program(name: str, *arguments: str, service: str = "url") -> dict[str, Any]:
+        url = request.getfixturevalue(service)
         command = [PYTHON, str(HERE / "programs" / f"{name}.py"), url, "auto", *arguments]
         environment = {**os.environ, "PYTHONPATH": "", "NO_PROXY": "*", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
         done = subprocess.run(

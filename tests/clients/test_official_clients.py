@@ -96,3 +96,12 @@ def test_the_agents_sdk_is_a_host_of_our_tools(run: Run) -> None:
 def json_escaped(text: str) -> str:
     """As it stands within JSON that keeps to ASCII."""
     return text.encode("ascii", "backslashreplace").decode()
+
+
+def test_all_of_them_ask_the_embedded_example(run: Run) -> None:
+    """Specified: whole and streamed, against experts that are real: a tool of an MCP server has the exact answer."""
+    found = run("embedded_example", service="example")
+    assert set(found) == {"openai", "litellm", "anthropic", "langchain", "pydantic_ai", "agents_sdk"}
+    answers = [answer for client in found.values() for answer in client]
+    assert {answer for answer in answers if answer != "calculator"} == {"17% of 4310 = 732.7"}
+    assert found["openai"][-1] == found["anthropic"][-1] == "calculator"
