@@ -1,5 +1,7 @@
 """What a request costs the gateway, beside nginx in the same run: CPU a request, CPU a streamed chunk, first byte.
 
+Three ways: passed through to a named expert, routed with every prompt new to the router, and routed from its cache.
+
     python -m eval.speed.gateway [--bench ../shared/bench] [--rounds 5]
 
 The load generator, the upstream and the reading of CPU times come from a folder of tools (mock.c, lg.c, bench.py); this
@@ -24,7 +26,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
@@ -40,6 +42,23 @@ STOP_S = 15
 MODES = ("p16", "s16", "g16")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What is measured of the service. model: that is asked for. vary: whether no two prompts are the same."""
+
+    name: str
+    model: str
+    vary: bool
+    modes: tuple[str, ...]
+
+
+WAYS = (
+    Way(name="passed through", model="upstream", vary=True, modes=MODES),
+    Way(name="routed by the static tier", model="auto", vary=True, modes=("p16",)),
+    Way(name="routed from the cache", model="auto", vary=False, modes=("p16",)),
+)
+
+
 def main() -> None:
     """Measure, print a table, or JSON with --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,9 +71,11 @@ def main() -> None:
     if missing:
         print(f"not measured: {missing}", file=sys.stderr)  # noqa: T201 - the result
         return
-    with tempfile.TemporaryDirectory() as folder:
-        rows = measured(arguments.bench, Path(folder), rounds=arguments.rounds, seconds=arguments.seconds)
-    ratios = ratios_of(rows)
+    ratios: list[Ratio] = []
+    for way in WAYS:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = measured(arguments.bench, Path(folder), way, rounds=arguments.rounds, seconds=arguments.seconds)
+        ratios += ratios_of(rows, way)
     if arguments.json:
         print(json.dumps([asdict(row) for row in ratios], indent=2))  # noqa: T201 - the result
     else:
@@ -71,14 +92,15 @@ def lacking(bench: Path) -> str:
     return "" if len(os.sched_getaffinity(0)) > 1 else "load tools and gateway need a core each, and there is one"
 
 
-def measured(bench: Path, folder: Path, *, rounds: int, seconds: float) -> list[dict[str, str]]:
-    """The rows of one run: nginx, the upstream itself, and the service passing through; no two prompts are the same."""
+def measured(bench: Path, folder: Path, way: Way, *, rounds: int, seconds: float) -> list[dict[str, str]]:
+    """The rows of one run: nginx, the upstream itself, and the service in one of the ways."""
     for tool in ("mock", "lg"):
         subprocess.run(["cc", "-O2", "-o", folder / tool, bench / f"{tool}.c"], check=True)  # noqa: S607
     mock_port, nginx_port, port = _free_ports(3)
     with _service(folder, upstream=mock_port, port=port) as pid:
-        command = [sys.executable, bench / "bench.py", "--direct", "--nginx", "--vary", "--model", "upstream"]
-        command += ["--target", f"ours=http://127.0.0.1:{port}@{pid}", "--build", folder, "--modes", *MODES]
+        command = [sys.executable, bench / "bench.py", "--direct", "--nginx", "--model", way.model]
+        command += ["--vary"] if way.vary else []
+        command += ["--target", f"ours=http://127.0.0.1:{port}@{pid}", "--build", folder, "--modes", *way.modes]
         command += ["--rounds", str(rounds), "--seconds", str(seconds), "--out", folder / "rows.csv"]
         command += ["--mock-port", str(mock_port), "--nginx-port", str(nginx_port)]
         subprocess.run([str(part) for part in command], check=True, stdout=sys.stderr)
@@ -97,6 +119,7 @@ def _service(folder: Path, *, upstream: int, port: int) -> Iterator[int]:
             "general": {"description": "all else", "examples": ["tell a story", "who won"], "experts": ["upstream"]},
         },
         "general": "general",
+        "routing": {"classifier": "static"},
         "experts": {"upstream": {"kind": "vllm", "model": "mock", "replicas": [address]}},
     }
     (folder / "experts.yaml").write_text(yaml.safe_dump(config))
@@ -126,8 +149,11 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise SystemExit(message)
 
 
-def ratios_of(rows: Sequence[dict[str, str]]) -> list[Ratio]:
+def ratios_of(rows: Sequence[dict[str, str]], way: Way = WAYS[0]) -> list[Ratio]:
     """Our figures over nginx's of the same round. The first byte: what each adds to asking the upstream itself."""
+    if way.model == "auto":
+        figure = f"CPU a request {way.name}, 16 connections / nginx"
+        return [_ratio(rows, "p16", "cpu_us_per_request", figure, target=12 if way.vary else 9.5)]
     return [
         _ratio(rows, "p16", "cpu_us_per_request", "CPU a request, 16 connections / nginx", target=9),
         _ratio(rows, "g16", "cpu_us_per_event", "CPU a streamed chunk, 5 ms apart / nginx", target=2.5),
