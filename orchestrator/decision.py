@@ -27,6 +27,7 @@ __all__ = [
     "Explanation",
     "Failure",
     "Gate",
+    "Method",
     "Probability",
     "SessionSeen",
     "Signal",
@@ -94,6 +95,10 @@ class Attempt:
     took_ms: float
 
 
+Method = Literal["router", "bypass", "degraded", "override"]
+"""How a category was found; see `Categorized`."""
+
+
 class Categorized(_Value):
     """Stage 1. `posterior` is sorted, most probable first; its second row is the runner-up.
 
@@ -106,7 +111,7 @@ class Categorized(_Value):
     generation: the artifact that decided, as GET /version names it; None where none did.
     """
 
-    method: Literal["router", "bypass", "degraded", "override"]
+    method: Method
     category: str | None
     top: str | None = None
     confidence: float | None = None

@@ -57,7 +57,7 @@ def _config(*, chat: str, vectors: str, torn: str) -> Mapping[str, Any]:
     }
     categories = {
         "math": {"description": "calculation", "examples": ["solve for x", "17% of 4310"], "experts": ["crew", "gone"]},
-        "books": {"description": "documents", "examples": ["look it up", "which page"], "experts": ["shelf"]},
+        "books": {"description": "documents", "examples": ["look it up", "which page"], "experts": ["shelf", "crew"]},
         "general": {"description": "all else", "examples": ["tell a story", "who won"], "experts": ["crew"]},
     }
     return {

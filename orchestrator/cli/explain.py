@@ -61,6 +61,7 @@ def _categorize(tree: Tree, stage: Categorized) -> None:
     sure = f" ({stage.confidence:.2f})" if stage.confidence is not None else ""
     reason = f", {stage.reason}" if stage.reason else ""
     reason += ", remembered" if stage.cached else ""
+    reason += f", read with {stage.context} earlier" if stage.context else ""
     branch = tree.add(_head("categorize", f"{stage.category}{sure}{reason}, {stage.took_ms:.1f} ms", style="cyan"))
     for row in stage.posterior[:MOST_CATEGORIES]:
         bar = "█" * round(row.probability * BAR_WIDTH)

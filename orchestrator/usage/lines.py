@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from orchestrator.decision import Decision
+from orchestrator.decision import Decision, Method
 from orchestrator.errors import RunError
 
 __all__ = ["Call", "DecisionLine", "FeedbackLine", "UsageSet", "decision_line", "read_usage", "writable"]
@@ -54,7 +54,7 @@ class DecisionLine(_Line):
     kind: Literal["decision"] = "decision"
     id: str
     model: str
-    method: Literal["router", "bypass", "degraded"] | None = None
+    method: Method | None = None
     category: str | None = None
     top: str | None = None
     confidence: Share | None = None

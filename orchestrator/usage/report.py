@@ -59,7 +59,7 @@ def report_of(
     examples: what the router learns from. embedder: loaded only where there are gated queries to compare.
     """
     gated = [line for line in usage.decisions.values() if line.gate is not None]
-    uses = [_use(line, scores) for line, scores in _with_scores(usage) if line.method != "bypass"]
+    uses = [_use(line, scores) for line, scores in _with_scores(usage) if line.method not in {"bypass", "override"}]
     learned = Counter(example.category for example in examples)
     plans = {name: block.experts for name, block in config.categories.items()}
     return UsageReport(

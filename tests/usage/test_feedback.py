@@ -60,6 +60,15 @@ async def test_a_decision_is_written_down_without_content(tmp_path: Path) -> Non
     assert file.stat().st_mode & 0o077 == 0
 
 
+async def test_a_decision_on_a_category_that_the_client_named_is_written_down(tmp_path: Path) -> None:
+    """Fuzzing found: a way of finding the category that the file did not know."""
+    file = tmp_path / "usage.jsonl"
+    async with service(file) as client:
+        await asked(client, "a verse", orchestrator={"category": "math"})
+    (row,) = lines(file)
+    assert (row["category"], row["method"], "confidence" in row) == ("math", "override", False)
+
+
 async def test_feedback_stands_beside_its_decision_and_the_last_one_wins(tmp_path: Path) -> None:
     """Specified: a rating is a score; saying the same again writes nothing, saying something else replaces it."""
     file = tmp_path / "usage.jsonl"
