@@ -26,7 +26,7 @@ from routers.errors import RouterError
 from routers.manifest import MANIFEST
 from routers.router import Router
 
-__all__ = ["Serving", "Watch", "load_serving"]
+__all__ = ["Serving", "Watch", "check_serving", "load_serving"]
 
 AGAIN_S = 60.0
 """After so long an artifact that could not be loaded is tried again: it may have been the machine's fault."""
@@ -71,6 +71,18 @@ def load_serving(config: Config, embedder: Embedder) -> Serving:
     return Serving(
         router=router, plans=plans, label=label_of(number, sha256), number=number, sha256=sha256, place=place
     )
+
+
+def check_serving(config: Config) -> None:
+    """Whether there is an artifact to load; reads no tensor.
+
+    Raises:
+        ArtifactError: none there, or its manifest is damaged.
+
+    """
+    generations = Generations.of(config)
+    generations.mend()
+    read_manifest(generations.path.resolve())
 
 
 class Watch:

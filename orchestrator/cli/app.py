@@ -35,8 +35,11 @@ FAILED = 1
 INTERRUPTED = 130
 
 
-def build() -> typer.Typer:
-    """All verbs; packages add theirs through entry points `orchestrator.commands`: a function, or an app of several."""
+def build(*, verb: str | None = None) -> typer.Typer:
+    """All verbs; packages add theirs through entry points `orchestrator.commands`: a function, or an app of several.
+
+    verb: the one that is asked for; where it is one of ours those of packages are not loaded, which takes a second.
+    """
     app = typer.Typer(
         name="orchestrator",
         help="One endpoint in front of all your experts: models, adapters, retrievers and tools.",
@@ -62,9 +65,11 @@ def build() -> typer.Typer:
         simulate.simulate,
         up.up,
     ]
-    for verb in verbs:
-        app.command()(verb)
+    for ours in verbs:
+        app.command()(ours)
     app.add_typer(usage.app, name="usage")
+    if verb in {*(one.__name__ for one in verbs), "usage"}:
+        return app
     for entry in sorted(entry_points(group="orchestrator.commands"), key=lambda entry: entry.name):
         added = entry.load()
         if isinstance(added, typer.Typer):
@@ -79,7 +84,7 @@ def main() -> None:
     problems = Console(stderr=True, highlight=False, soft_wrap=True)
     configure_log(least="warning")
     try:
-        build()()
+        build(verb=next(iter(sys.argv[1:]), None))()
     except (ConfigError, TrainingError, InfeasibleBudget) as error:
         problems.print(str(error), markup=False)
         sys.exit(BAD_INPUT)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from orchestrator.engine import Engine
 from orchestrator.experts import HedgeCounts, ReplicaSeen, State
 from orchestrator.fleet.residency.seats import ResidencySeen
+
+if TYPE_CHECKING:  # its import takes longer than agents should wait to be greeted
+    from orchestrator.engine import Engine
 
 __all__ = ["ExpertShown", "categories_of", "shown"]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
-from functools import partial
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
+from anyio import to_thread
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
@@ -16,15 +17,14 @@ from pydantic import BaseModel, Field, SkipValidation
 from orchestrator.config import Config
 from orchestrator.controls import Controls
 from orchestrator.decision import Decision
-from orchestrator.engine import Engine, running
 from orchestrator.errors import InvalidRequest, OrchestratorError
 from orchestrator.experts import State
 from orchestrator.service.body import cost_quality_of
 from orchestrator.service.catalogue import categories_of
-from orchestrator.service.mcp_server import AgentServer, Surface, ToolContext
+from orchestrator.service.mcp_progress import Steps
+from orchestrator.service.mcp_server import AgentServer, Surface, ToolContext, surface_of
 from orchestrator.service.passages import Found, found_passages
 from orchestrator.stages.draft import nowhere
-from orchestrator.types import Progress
 from orchestrator.usage.feedback import Accepted, accept
 from orchestrator.wire import attachment, citation
 
@@ -32,6 +32,8 @@ __all__ = ["Answer", "ExpertEntry", "Experts", "create_server"]
 
 HARMLESS = frozenset({"local", "retriever", "vllm"})
 """Kinds of experts that answer and do nothing else; any other may act, as a tool does."""
+ENGINE = "orchestrator.engine"
+"""Imported once an agent can be greeted: with its libraries it takes longer than the protocol's."""
 Opened = Callable[[], AbstractAsyncContextManager[Surface]]
 
 Query = Annotated[str, Field(description="the question or request, in plain words", min_length=1)]
@@ -76,15 +78,18 @@ class Experts(BaseModel):
 
 
 def create_server(config: Config, surface: Opened | None = None) -> AgentServer:
-    """The server. surface: what its tools work on; without one an engine starts and ends with the connection."""
+    """The server. surface: what its tools work on; without one an engine starts and ends with the connection.
+
+    A call waits for it for as long as a query may take (`budget.deadline_s`).
+    """
 
     @asynccontextmanager
     async def own() -> AsyncIterator[Surface]:
-        async with running(config) as engine:
+        engine_module = await to_thread.run_sync(import_module, ENGINE)
+        async with engine_module.running(config) as engine:
             yield Surface(engine=engine, note=engine.keep)
 
-    opened = surface or own
-    return AgentServer(_tools(config), lambda _: opened())
+    return AgentServer(_tools(config), surface or own, limit_s=config.budget.deadline_s)
 
 
 def _tools(config: Config) -> list[Tool]:
@@ -114,44 +119,23 @@ def _tools(config: Config) -> list[Tool]:
 
 async def ask(query: Query, context: ToolContext, model: Model = "auto", cost_quality: CostQuality = None) -> Answer:
     """Answer a query by the expert that fits it best."""
-    engine = _engine(context)
-    try:
-        request, trace = engine.pipeline.request(
-            _body(query), model=model.strip(), controls=Controls(cost_quality=cost_quality_of(cost_quality))
+    steps = Steps(context.report_progress)
+    with _plainly():
+        surface = await surface_of(context, steps)
+        return await _answer(
+            surface, query, model=model.strip(), cost_quality=cost_quality_of(cost_quality), steps=steps
         )
-        request = replace(request, report=partial(_report, context))
-        try:
-            draft = await engine.pipeline.answer(request, nowhere, trace)
-        finally:
-            context.request_context.lifespan_context.note(trace)
-    except OrchestratorError as error:
-        raise ToolError(str(error)) from error
-    decision = trace.decision()
-    return Answer(
-        answer=draft.text,
-        decision=decision.id,
-        expert=draft.expert,
-        category=decision.categorize.category if decision.categorize else None,
-        confidence=decision.categorize.confidence if decision.categorize else None,
-        plan=decision.choose.plan if decision.choose else "single",
-        citations=[citation(passage) for passage in draft.passages],
-        structured=dict(draft.structured) if draft.structured is not None else None,
-        attachments=[attachment(attached) for attached in draft.attachments],
-    )
 
 
 async def route(
     query: Query, context: ToolContext, model: Model = "auto", cost_quality: CostQuality = None
 ) -> Decision:
     """Show how a query would be routed."""
-    pipeline = _engine(context).pipeline
-    try:
-        request, trace = pipeline.request(
-            _body(query), model=model.strip(), controls=Controls(cost_quality=cost_quality_of(cost_quality))
-        )
+    with _plainly():
+        pipeline = (await surface_of(context)).engine.pipeline
+        controls = Controls(cost_quality=cost_quality_of(cost_quality))
+        request, trace = pipeline.request(_body(query), model=model.strip(), controls=controls)
         await pipeline.route(request, trace)
-    except OrchestratorError as error:
-        raise ToolError(str(error)) from error
     trace.close()
     return trace.decision()
 
@@ -160,10 +144,13 @@ async def ask_expert(
     query: Query, expert: Annotated[str, Field(description="the expert's id", min_length=1)], context: ToolContext
 ) -> Answer:
     """Answer a query by one expert, without routing."""
-    known = list(_engine(context).registry)
-    if expert.strip() not in known:
-        raise ToolError(f"No expert {expert!r}. Known: {', '.join(known)}.")
-    return await ask(query, context, model=expert)
+    steps = Steps(context.report_progress)
+    with _plainly():
+        surface = await surface_of(context, steps)
+        known = list(surface.engine.registry)
+        if expert.strip() not in known:
+            raise ToolError(f"No expert {expert!r}. Known: {', '.join(known)}.")
+        return await _answer(surface, query, model=expert.strip(), cost_quality=None, steps=steps)
 
 
 async def search(
@@ -174,16 +161,16 @@ async def search(
     model: Annotated[Literal["auto"] | None, Field(description="auto lets the router choose among them")] = None,
 ) -> Found:
     """Find passages."""
-    try:
+    with _plainly():
         _body(query)
-        return await found_passages(_engine(context), query, top_k=top_k, experts=experts, routed=model == "auto")
-    except OrchestratorError as error:
-        raise ToolError(str(error)) from error
+        engine = (await surface_of(context)).engine
+        return await found_passages(engine, query, top_k=top_k, experts=experts, routed=model == "auto")
 
 
 async def list_experts(context: ToolContext) -> Experts:
     """List the experts and how they are."""
-    engine = _engine(context)
+    with _plainly():
+        engine = (await surface_of(context)).engine
     return Experts(
         experts=[
             ExpertEntry(
@@ -209,19 +196,39 @@ async def feedback(  # noqa: PLR0917 - a tool's arguments
 ) -> Accepted:
     """Say how good an answer was."""
     body = {"decision": decision, "score": score, "rating": rating, "category": category, "expert": expert}
+    with _plainly():
+        return await accept((await surface_of(context)).engine, {**body, "comment": comment or None})
+
+
+async def _answer(surface: Surface, query: str, *, model: str, cost_quality: float | None, steps: Steps) -> Answer:
+    """The whole flow for one query; steps: hears how far its experts are."""
+    pipeline = surface.engine.pipeline
+    request, trace = pipeline.request(_body(query), model=model, controls=Controls(cost_quality=cost_quality))
     try:
-        return await accept(_engine(context), {**body, "comment": comment or None})
+        draft = await pipeline.answer(replace(request, report=steps.tell), nowhere, trace)
+    finally:
+        surface.note(trace)
+    decision = trace.decision()
+    return Answer(
+        answer=draft.text,
+        decision=decision.id,
+        expert=draft.expert,
+        category=decision.categorize.category if decision.categorize else None,
+        confidence=decision.categorize.confidence if decision.categorize else None,
+        plan=decision.choose.plan if decision.choose else "single",
+        citations=[citation(passage) for passage in draft.passages],
+        structured=dict(draft.structured) if draft.structured is not None else None,
+        attachments=[attachment(attached) for attached in draft.attachments],
+    )
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """What went wrong as an error that the agent reads, in the words of the other surfaces."""
+    try:
+        yield
     except OrchestratorError as error:
         raise ToolError(str(error)) from error
-
-
-async def _report(context: ToolContext, progress: Progress) -> None:
-    message = f"{progress.expert}: {progress.message}" if progress.message else progress.expert
-    await context.report_progress(progress.done, progress.total, message)
-
-
-def _engine(context: ToolContext) -> Engine:
-    return context.request_context.lifespan_context.engine
 
 
 def _body(query: str) -> dict[str, Any]:

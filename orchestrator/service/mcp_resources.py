@@ -7,13 +7,16 @@ without content. Knows no transport.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from mcp_types import Resource, ResourceTemplate
 from pydantic import BaseModel, Field
 
 from orchestrator.decision import Decision
-from orchestrator.engine import Engine
 from orchestrator.service.catalogue import ExpertShown, shown
+
+if TYPE_CHECKING:  # its import takes longer than agents should wait to be greeted
+    from orchestrator.engine import Engine
 
 __all__ = ["JSON", "RESOURCES", "TEMPLATES", "Catalogue", "Categories", "CategoryShown", "Decided", "Decisions", "read"]
 

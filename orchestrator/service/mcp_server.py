@@ -9,22 +9,29 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp import MCPError
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp_types import INVALID_PARAMS, CallToolResult, InputRequiredResult, Resource, ResourceTemplate
+from mcp.shared.message import SessionMessage
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, InputRequiredResult, Resource, ResourceTemplate
 from pydantic import AnyUrl, ValidationError
 
-from orchestrator.engine import Engine
+from orchestrator.errors import RunError
 from orchestrator.service import mcp_resources
+from orchestrator.service.mcp_opening import Opening, opening
+from orchestrator.service.mcp_progress import Steps
 from orchestrator.trace import Trace
 
-__all__ = ["AgentServer", "Surface", "ToolContext"]
+if TYPE_CHECKING:  # its import takes longer than agents should wait to be greeted
+    from orchestrator.engine import Engine
+
+__all__ = ["AgentServer", "Surface", "ToolContext", "surface_of"]
 
 INSTRUCTIONS = "Ask anything: each query goes to the expert that knows its kind best."
 
@@ -37,29 +44,49 @@ class Surface:
     note: Callable[[Trace], None]
 
 
-ToolContext = Context[Surface, Any]
+ToolContext = Context[Opening[Surface], Any]
 
 
-class AgentServer(MCPServer[Surface]):
+async def surface_of(context: ToolContext, steps: Steps | None = None) -> Surface:
+    """What a call works on, waited for while it opens; steps: those of the call, where it tells of more.
+
+    Raises:
+        RunError: it cannot be opened, or was not in time.
+
+    """
+    steps = steps or Steps(context.report_progress)
+    return await context.request_context.lifespan_context.there(steps.tell)
+
+
+class AgentServer(MCPServer[Opening[Surface]]):
     """A server of these tools, listed in their order, and of the resources; it holds no state of a client.
 
-    lifespan: what the tools work on; entered once by whatever carries the protocol.
+    source: opens what the tools work on, once for whatever carries the protocol, and beside it: agents are greeted and
+    told the tools meanwhile. limit_s: most seconds that a call waits for it.
     """
 
     def __init__(
-        self, tools: Sequence[Tool], lifespan: Callable[[MCPServer[Surface]], AbstractAsyncContextManager[Surface]]
+        self, tools: Sequence[Tool], source: Callable[[], AbstractAsyncContextManager[Surface]], *, limit_s: float
     ) -> None:
         super().__init__(
             "expert-orchestrator",
             instructions=INSTRUCTIONS,
             version=version("expert-orchestrator"),
             tools=list(tools),
-            lifespan=lifespan,
+            lifespan=lambda _: opening(source, limit_s=limit_s),
             subscriptions=False,  # nothing listed here changes while it runs
         )
         self._arguments = {tool.name: tuple(tool.parameters["properties"]) for tool in tools}
         for tool in tools:
             tool.parameters["additionalProperties"] = False
+
+    async def serve_messages(
+        self,
+        messages: MemoryObjectReceiveStream[SessionMessage | Exception],
+        answers: MemoryObjectSendStream[SessionMessage],
+    ) -> None:
+        """Serve one agent whose messages come from a stream, in the era it begins with, until that stream ends."""
+        await self._lowlevel_server.run(messages, answers, self._lowlevel_server.create_initialization_options())
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: ToolContext | None = None
@@ -99,12 +126,16 @@ class AgentServer(MCPServer[Surface]):
 
         Raises:
             ResourceNotFoundError: there is none of that address.
+            MCPError: the service cannot be opened, or not in time.
 
         """
         if context is None:
             raise ResourceNotFoundError("Resources are read by a client's request.")
-        engine = context.request_context.lifespan_context.engine
-        found = mcp_resources.read(engine, unquote(str(uri)))
+        try:
+            surface = await surface_of(context)
+        except RunError as error:
+            raise MCPError(code=INTERNAL_ERROR, message=str(error)) from error
+        found = mcp_resources.read(surface.engine, unquote(str(uri)))
         if found is None:
             raise ResourceNotFoundError(f"No resource {str(uri)!r}; see resources/list and resources/templates/list.")
         return [ReadResourceContents(content=found, mime_type=mcp_resources.JSON)]

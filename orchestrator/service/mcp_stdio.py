@@ -1,13 +1,14 @@
 """An agent on stdin and stdout, until it closes stdin or the process is told to end.
 
-The SDK reads stdin in a thread, which nothing can call back, so a process that is told to end would wait for a line
-that may never come. Here stdin is read when there is something to read, and passed on to the SDK through a pipe: a
-signal closes the pipe, and is to all that follows what the end of stdin is. Knows no tools.
+Whatever reads stdin in a thread cannot be called back, and a process that is told to end would wait for a line that may
+never come. So stdin is read when there is something to read, and stdout written when there is room; a signal is to all
+that follows what the end of stdin is. Knows no tools.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,71 +16,122 @@ from contextlib import contextmanager, suppress
 
 import anyio
 import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
 
+from orchestrator.service.mcp_lines import Lines, NoMessage, line_of, read_line
 from orchestrator.service.mcp_server import AgentServer
 
 __all__ = ["serve_stdio"]
 
 PIECE_BYTES = 65_536
-STDIN = 0
+WRITE_BYTES = getattr(select, "PIPE_BUF", 512)
+"""So many go into a pipe that has room without waiting for its reader."""
+LAST_WORDS_S = 2.0
+"""For what is left to be written once the agent has been served; it may have stopped reading."""
+STDIN, STDOUT, STDERR = 0, 1, 2
 
 log = structlog.get_logger()
 
 
-async def serve_stdio(server: AgentServer) -> None:
+async def serve_stdio(server: AgentServer, *, longest: int) -> None:
     """Serve one agent; calls under way when stdin ends or the signal comes are cancelled.
 
     A second signal ends the process at once. Nothing but the protocol gets to the stdout that the agent reads.
+    longest: bytes of a line of the agent; a longer one is answered with an error.
     """
     if sys.platform == "win32":  # no pipe there says when it can be read
         await server.run_stdio_async()
         return
-    with _stdin_apart() as (source, sink):
+    incoming, messages = anyio.create_memory_object_stream[SessionMessage | Exception]()
+    answers, outgoing = anyio.create_memory_object_stream[SessionMessage]()
+    with _apart() as (source, sink):
         async with anyio.create_task_group() as group:
-            reading = anyio.CancelScope()
-            group.start_soon(_pass_on, source, sink, reading)
+            reading, written = anyio.CancelScope(), anyio.Event()
+            group.start_soon(_read, source, incoming, answers.clone(), longest, reading)
+            group.start_soon(_write, sink, outgoing, written, reading)
             group.start_soon(_until_told, reading)
-            await server.run_stdio_async()
+            await server.serve_messages(messages, answers)
+            reading.cancel()
+            with anyio.move_on_after(LAST_WORDS_S):
+                await written.wait()
             group.cancel_scope.cancel()
 
 
 @contextmanager
-def _stdin_apart() -> Iterator[tuple[int, int]]:
-    """The real stdin, and where to write what the SDK shall read as stdin; child processes get neither."""
-    source = os.dup(STDIN)
+def _apart() -> Iterator[tuple[int, int]]:
+    """The real stdin and stdout; inside, the process and its children read nothing, and print to stderr."""
+    source, sink = os.dup(STDIN), os.dup(STDOUT)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, STDIN)
     os.close(nothing)
-    taken, sink = os.pipe()
-    os.set_blocking(sink, False)
-    before, sys.stdin = sys.stdin, os.fdopen(taken, encoding="utf-8")
+    sys.stdout.flush()
+    os.dup2(STDERR, STDOUT)
     try:
         yield source, sink
     finally:
-        sys.stdin.close()
-        sys.stdin = before
-        os.dup2(source, STDIN)
-        os.close(source)
+        sys.stdout.flush()
+        for real, standard in ((source, STDIN), (sink, STDOUT)):
+            os.dup2(real, standard)
+            os.close(real)
 
 
-async def _pass_on(source: int, sink: int, reading: anyio.CancelScope) -> None:
-    """Everything from one file to the other, until the first ends or the scope is cancelled; then close the other."""
-    try:
+async def _read(
+    source: int,
+    messages: MemoryObjectSendStream[SessionMessage | Exception],
+    answers: MemoryObjectSendStream[SessionMessage],
+    longest: int,
+    reading: anyio.CancelScope,
+) -> None:
+    """Pass on what the agent sends, until it ends or the scope is cancelled; what is no message is answered here."""
+    lines = Lines(longest=longest)
+
+    async def take(line: bytes | None) -> None:
+        try:
+            message = read_line(line, longest=longest)
+        except NoMessage as error:
+            await answers.send(SessionMessage(error.answer))
+        else:
+            await messages.send(SessionMessage(message))
+
+    async with messages, answers:
         with reading:
             while piece := await _piece(source):
-                while piece:
-                    await anyio.wait_writable(sink)
-                    piece = piece[os.write(sink, piece) :]
-    except BrokenPipeError:
-        log.warning("mcp.stdin", error="nobody reads it any more")
-    finally:
-        os.close(sink)
+                for line in lines.feed(piece):
+                    await take(line)
+            for line in lines.end():
+                await take(line)
+
+
+async def _write(
+    sink: int, outgoing: MemoryObjectReceiveStream[SessionMessage], written: anyio.Event, reading: anyio.CancelScope
+) -> None:
+    """Write what the agent is sent, until there is no more; an agent that does not listen any more is gone."""
+    gone = False
+    async with outgoing:
+        async for sent in outgoing:
+            try:
+                if not gone:
+                    await _put(sink, line_of(sent.message))
+            except BrokenPipeError:
+                log.warning("mcp.stdout", error="nobody reads it any more")
+                gone = True
+                reading.cancel()
+    written.set()
 
 
 async def _piece(source: int) -> bytes:
     with suppress(PermissionError):  # a plain file: it can always be read, and the event loop does not wait for such
         await anyio.wait_readable(source)
     return os.read(source, PIECE_BYTES)
+
+
+async def _put(sink: int, line: bytes) -> None:
+    left = memoryview(line)
+    while left:
+        with suppress(PermissionError):  # as above
+            await anyio.wait_writable(sink)
+        left = left[os.write(sink, left[:WRITE_BYTES]) :]
 
 
 async def _until_told(reading: anyio.CancelScope) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.engine import Engine
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError
-from orchestrator.fleet.registry import Registry
 from orchestrator.searching import by_rank, by_score, gathered
 from orchestrator.wire import citation
 from routers.retrievers.arms import DEPTH, Arm
+
+if TYPE_CHECKING:  # its import takes longer than agents should wait to be greeted
+    from orchestrator.engine import Engine
+    from orchestrator.fleet.registry import Registry
 
 __all__ = ["Found", "found_passages"]
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from orchestrator.decision import Decision
-from orchestrator.engine import Engine
 from orchestrator.errors import FeedbackOff, InvalidRequest, UnknownDecision
 from orchestrator.usage.lines import FeedbackLine, writable
+
+if TYPE_CHECKING:  # its import takes longer than agents should wait to be greeted
+    from orchestrator.engine import Engine
 
 __all__ = ["Accepted", "accept"]
 

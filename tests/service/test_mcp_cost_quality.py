@@ -8,8 +8,8 @@ import anyio
 import pytest
 from mcp import Client
 
-from orchestrator.engine import Engine
-from orchestrator.service import mcp
+from orchestrator.service.mcp import create_server
+from orchestrator.service.mcp_server import Surface
 from orchestrator.testing import ScriptedExpert
 from tests.flowing import config_of, flowing
 from tests.learning import learned_mapping
@@ -21,25 +21,24 @@ SAID = "'cost_quality' must be a number from 0 (cheapest) to 1 (best)."
 
 
 @asynccontextmanager
-async def agent(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Client, tuple[ScriptedExpert, ...]]]:
+async def agent() -> AsyncIterator[tuple[Client, tuple[ScriptedExpert, ...]]]:
     """An agent's connection to a server over scripted experts with a learned mapping."""
     experts = ScriptedExpert("cheap", "about 40"), ScriptedExpert("dear", "42")
 
     @asynccontextmanager
-    async def running(_: object) -> AsyncIterator[Engine]:
+    async def surface() -> AsyncIterator[Surface]:
         async with flowing(*experts, categories=CATEGORIES, learned=learned_mapping()) as engine:
-            yield engine
+            yield Surface(engine=engine, note=engine.keep)
 
-    monkeypatch.setattr(mcp, "running", running)
-    server = mcp.create_server(config_of(["cheap", "dear"], categories=CATEGORIES))
+    server = create_server(config_of(["cheap", "dear"], categories=CATEGORIES), surface)
     with anyio.fail_after(30):
         async with Client(server) as client:
             yield client, experts
 
 
-async def test_an_agent_chooses_its_place_on_the_frontier(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_agent_chooses_its_place_on_the_frontier() -> None:
     """Specified: 0 is the cheapest, 1 and nothing the best; both tools."""
-    async with agent(monkeypatch) as (client, _):
+    async with agent() as (client, _):
         answers = [
             await client.call_tool("ask", {"query": "sums", **fields})
             for fields in ({"cost_quality": 0}, {"cost_quality": 1}, {"cost_quality": None}, {})
@@ -52,20 +51,18 @@ async def test_an_agent_chooses_its_place_on_the_frontier(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, "0.5", True, [], {}])
 @pytest.mark.parametrize("tool", ["ask", "route"])
-async def test_anything_but_a_share_is_an_error_that_the_agent_can_read(
-    monkeypatch: pytest.MonkeyPatch, tool: str, value: object
-) -> None:
+async def test_anything_but_a_share_is_an_error_that_the_agent_can_read(tool: str, value: object) -> None:
     """Specified: in the words of the REST service, before anybody is asked."""
-    async with agent(monkeypatch) as (client, experts):
+    async with agent() as (client, experts):
         result = await client.call_tool(tool, {"query": "sums", "cost_quality": value})
     assert result.is_error
     assert SAID in str(result.content)
     assert [expert.requests for expert in experts] == [[], []]
 
 
-async def test_the_tools_describe_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_tools_describe_it() -> None:
     """Specified: what it is and its range, where an agent reads it."""
-    async with agent(monkeypatch) as (client, _):
+    async with agent() as (client, _):
         tools = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
     for name in ("ask", "route"):
         field = tools[name]["properties"]["cost_quality"]
