@@ -11,6 +11,7 @@ from rich.console import Console
 
 from orchestrator.cli import (
     ask,
+    batch,
     check,
     experts,
     generations,
@@ -52,6 +53,7 @@ def build(*, verb: str | None = None) -> typer.Typer:
         serve.serve,
         ask.ask,
         ask.route,
+        batch.batch,
         train.train,
         mapping.mapping,
         generations.generations,
