@@ -57,6 +57,7 @@ __all__ = [
     "RequestError",
     "RequestTooLarge",
     "RunError",
+    "UnknownBatch",
     "UnknownCategory",
     "UnknownDecision",
     "UnknownModel",
@@ -96,6 +97,12 @@ class UnknownModel(RequestError):
     """Neither an expert nor an alias."""
 
     code = "model_not_found"
+
+
+class UnknownBatch(RequestError):
+    """No file or batch of that name."""
+
+    code: ClassVar[str] = "not_found"
 
 
 class UnknownCategory(RequestError):

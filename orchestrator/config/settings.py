@@ -238,6 +238,15 @@ class Serve(Settings):
         default=False,
         description="the store keeps conversations of /v1/responses, with texts, so that `previous_response_id` works",
     )
+    batches: Path | None = Field(
+        default=None,
+        description="folder for files and batches of /v1/files and /v1/batches; without it these are not there",
+    )
+    batch_concurrency: PositiveInt = Field(default=4, description="requests of batches that run at once")
+    batch_days: float = Field(default=7, gt=0, description="days for which files and batches are kept")
+    max_batch_bytes: int = Field(
+        default=104_857_600, ge=1024, description="largest file of requests for a batch; more is refused with 413"
+    )
     content: bool = Field(
         default=False,
         description="the latest decisions keep their texts, in memory: query, drafts, what the verdict was shown; "

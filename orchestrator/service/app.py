@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from orchestrator.batch.shelf import Shelf
+from orchestrator.batch.worker import Worker
 from orchestrator.config import Config
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
+from orchestrator.service import batches
 from orchestrator.service.chat import CHAT, ChatFirst
 from orchestrator.service.embeddings import EMBEDDINGS_PATH, embeddings
 from orchestrator.service.errors import BUG, error_response, plain_error
@@ -54,6 +59,7 @@ def create_app(
     """
     rest = _rest(config, open_engine, log_request)
     app: ASGIApp = ChatFirst(rest, rest.state, *SURFACES)
+    rest.state.inside = app
     return KeyGuard(app, keys=config.serve.key_list) if config.serve.key_list else app
 
 
@@ -68,6 +74,10 @@ def _rest(
             app.state.meters = Meters(engine)
             app.state.log_request = log_request
             engine.registry.background.start(engine.registry.start_all)
+            if config.serve.batches is not None:
+                app.state.shelf = Shelf(config.path(config.serve.batches))
+                app.state.worker = worker_of(config, app.state)
+                engine.registry.background.start(app.state.worker.serve)
             yield
 
     app = FastAPIOffline(  # /docs without a content delivery network
@@ -83,6 +93,8 @@ def _rest(
         ],
     )
     app.include_router(router)
+    if config.serve.batches is not None:
+        app.include_router(batches.router)
     complete_document(app, keys=bool(config.serve.key_list), mcp=config.serve.mcp)
     if config.serve.mcp:
         app.router.routes.append(Route(MCP_PATH, AgentEndpoint(config, app.state), include_in_schema=False))
@@ -91,6 +103,18 @@ def _rest(
     app.add_exception_handler(ClientDisconnect, _on_client_gone)
     app.add_exception_handler(Exception, _on_bug)
     return app
+
+
+def worker_of(config: Config, state: State) -> Worker:
+    """What works through batches: over the application itself, without its guards."""
+    serve = config.serve
+    return Worker(
+        state.shelf,
+        partial(batches.clients_of, state.inside),
+        concurrency=serve.batch_concurrency,
+        deadline_s=config.budget.deadline_s + 5,
+        days=serve.batch_days,
+    )
 
 
 async def _elsewhere(_: Request) -> Response:

@@ -18,6 +18,7 @@ STATUS: Mapping[type[errors.OrchestratorError], int] = {
     errors.InvalidRequest: 400,
     errors.NotAuthorized: 401,
     errors.UnknownModel: 404,
+    errors.UnknownBatch: 404,
     errors.UnknownCategory: 404,
     errors.UnknownDecision: 404,
     errors.UnknownResponse: 404,

@@ -83,6 +83,7 @@ def url(fake: FakeVLLM, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         },
         "general": "general",
         "experts": {"guide": expert, "writer": expert},
+        "serve": {"batches": "batches"},
     }
     (folder / "experts.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     with _serving(folder) as address:

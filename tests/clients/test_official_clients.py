@@ -33,6 +33,14 @@ def test_openai_asks_for_responses(run: Run) -> None:
     assert (found["answered"], found["refused"]) == (ANSWERED, "model_not_found")
 
 
+def test_openai_runs_a_batch(run: Run) -> None:
+    """A file, a batch over it, its answers, the list, and the file gone."""
+    found = run("openai_batch")
+    assert (found["status"], found["completed"], found["ids"]) == ("completed", 3, ["r0", "r1", "r2"])
+    assert found["texts"] == [TEXT] * 3
+    assert found["listed"] == found["deleted"] is True
+
+
 def test_anthropic_sends_messages(run: Run) -> None:
     """Whole and streamed, with tools, and errors in Anthropic's shape."""
     found = run("anthropic_messages")

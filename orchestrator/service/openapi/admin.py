@@ -101,6 +101,14 @@ ANSWERS: Mapping[str, Json] = {
     "search": parts.errors(*_READ, 502, 503, 504),
     "decision": parts.errors(404),
     "router": parts.errors(400),
+    "upload": parts.errors(400, 413),
+    "file": parts.errors(404),
+    "content": parts.errors(404),
+    "delete": parts.errors(404),
+    "create": parts.errors(*_READ, 404),
+    "batches": parts.errors(400),
+    "batch": parts.errors(404),
+    "cancel": parts.errors(404),
 }
 """By operation: how it fails. Where the service has nothing to say of its router, 400."""
 TAGS: Mapping[str, str] = {

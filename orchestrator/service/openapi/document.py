@@ -19,6 +19,7 @@ _TAGS = {
     "learn": "What was thought of answers, and what has moved.",
     "health": "How the service is.",
     "agents": "The Model Context Protocol.",
+    "batches": "Requests that nobody waits for, where serve.batches is set.",
 }
 _ABOUT = (
     "One endpoint in front of all your experts. Errors have OpenAI's body, on /v1/messages Anthropic's, on /mcp "
