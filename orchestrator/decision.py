@@ -106,7 +106,7 @@ class Categorized(_Value):
         failed or was too late and the query went to `general`; `reason` says why), override (the client named the
         category).
     context: how many earlier requests of the conversation were read with this one; 0 for none.
-    cached: the router was not asked now, it said so of the same query before.
+    cached: the router was not asked now, it said so of the same query before; `took_ms` is 0 then.
     calls: what the classifier asked of experts, for a kind that asks any.
     generation: the artifact that decided, as GET /version names it; None where none did.
     """

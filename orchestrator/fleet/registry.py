@@ -39,6 +39,7 @@ __all__ = ["Registry"]
 
 log = structlog.get_logger()
 LOOK_EVERY_S = 0.05
+_UP, _NOT_STARTED = Condition(state="up"), Condition(state="starting", reason="not started yet")
 
 
 class Registry(Mapping[str, Expert]):
@@ -70,6 +71,7 @@ class Registry(Mapping[str, Expert]):
             for name, settings in self._settings.items()
         }
         self._experts: dict[str, Expert] = dict(built or {})
+        self._lives: dict[str, Supervised | None] = {}
         self._started: set[str] = set()
         self._died: dict[str, str] = {}
         self.background = Background()
@@ -113,9 +115,12 @@ class Registry(Mapping[str, Expert]):
         if expert_id in self._died:
             return Condition(state="down", reason=self._died[expert_id])
         expert = self._experts.get(expert_id)
-        if isinstance(expert, Supervised):
-            return expert.condition
-        return Condition(state="starting", reason="not started yet") if expert is None else Condition(state="up")
+        if expert is None:
+            return _NOT_STARTED
+        if expert_id not in self._lives:  # asked of every expert of every request: looked up once
+            self._lives[expert_id] = expert if isinstance(expert, Supervised) else None
+        life = self._lives[expert_id]
+        return _UP if life is None else life.condition
 
     def searchers(self) -> list[str]:
         """The experts that can be asked for passages."""

@@ -78,11 +78,11 @@ class Categorizer:
         cache = self._cache
         key = cache.key(query)
         if key is not None and (known := cache.get(key)):
-            return known.model_copy(update={"cached": True, "took_ms": watch.ms})
+            return known
         calls: list[Attempt] = []
         fresh = await self._asked(query, watch, calls)
         if key is not None and fresh.method == "router":
-            cache.put(key, fresh)
+            cache.put(key, fresh.model_copy(update={"cached": True, "took_ms": 0.0}))
         return fresh.model_copy(update={"calls": tuple(calls)}) if calls else fresh
 
     async def categorize_turn(self, turn: Turn) -> tuple[Categorized, str]:

@@ -307,8 +307,10 @@ class Chooser:
         if request.body.get("tools") and built and not built.capabilities.tools:
             return "it takes no tools, and the request has some"
         limit = limit_usd(self._config.budget, request)
+        if limit is None:  # most often: nothing needs to be counted
+            return ""
         usd = expected_usd(self._registry.settings(expert).cost, request)
-        if limit is not None and usd > limit:
+        if usd > limit:
             return f"it would cost about {usd:.6f} USD, the budget is {limit:g}"
         return ""
 

@@ -23,5 +23,7 @@ def expected_usd(cost: Cost, request: ChatRequest) -> float:
 
 def limit_usd(budget: Budget, request: ChatRequest) -> float | None:
     """Most that a request's calls may be expected to cost: the lower of the service's limit and the client's."""
-    limits = [limit for limit in (budget.cost_per_query, request.controls.max_cost_usd) if limit is not None]
-    return min(limits, default=None)
+    own, asked = budget.cost_per_query, request.controls.max_cost_usd
+    if own is None or asked is None:
+        return asked if own is None else own
+    return min(own, asked)
