@@ -124,3 +124,12 @@ def test_the_commands_in_the_evaluation_page_can_be_called() -> None:
 def test_the_example_records_can_be_read() -> None:
     """All that lies in example/eval."""
     assert all(open_dataset(str(path)).records for path in (ROOT / "example/eval").iterdir())
+
+
+def test_every_complaint_has_a_test_that_is_there() -> None:
+    """Twenty of them; each names a test, or a file of them."""
+    text = (ROOT / "docs" / "complaints.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?` \|$", text, re.MULTILINE)
+    assert len(named) == 20
+    for file, name in named:
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8") if name else (ROOT / file).is_file(), file
