@@ -14,11 +14,12 @@ __all__ = ["Fusion", "Rule"]
 class Rule(Settings):
     """How drafts become one answer. The decision on a request records the one that was used."""
 
-    consensus: Literal["embedding", "answer", "likelihood", "judge", "entailment"] = Field(
+    consensus: Literal["embedding", "answer", "likelihood", "judge", "entailment", "outcome"] = Field(
         default="embedding",
         description="how agreement between drafts is measured: embedding (cosine of the texts), answer (whether the "
         "answers read out of them are the same), likelihood (how likely those of the drafting experts that can score "
-        "find each other's answers), judge or entailment (what the expert `judge` says of them)",
+        "find each other's answers), judge or entailment (what the expert `judge` says of them), outcome (what the "
+        "tool `judge` says when it runs their code)",
     )
     answer: Literal["auto", "text", "number", "letter", "set", "code"] = Field(
         default="auto",
@@ -26,8 +27,8 @@ class Rule(Settings):
     )
     judge: str | None = Field(
         default=None,
-        description="the expert that compares drafts for judge and entailment; for likelihood the one whose scores "
-        "alone count, which has to draft too",
+        description="the expert that compares drafts for judge and entailment; for outcome the tool that runs code; "
+        "for likelihood the one whose scores alone count, which has to draft too",
     )
     tokens: Literal["answer", "question+answer"] = Field(
         default="answer",
@@ -112,8 +113,9 @@ class Fusion(Rule):
     @property
     def lacking(self) -> str:
         """What this block needs and has not, as a sentence; empty where it is whole."""
-        if self.consensus in {"judge", "entailment"} and self.judge is None:
-            return f"consensus: {self.consensus} needs the expert that compares the drafts as `judge`"
+        if self.consensus in {"judge", "entailment", "outcome"} and self.judge is None:
+            doing = "runs their code" if self.consensus == "outcome" else "compares the drafts"
+            return f"consensus: {self.consensus} needs the expert that {doing} as `judge`"
         if self.when_weak == "escalate" and self.escalate_to is None:
             return "when_weak: escalate needs the expert that is asked then as `escalate_to`"
         if self.when_weak != "answer" and not self.weak_below:

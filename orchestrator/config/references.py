@@ -125,10 +125,18 @@ def classifier_problems(root: Block, routing: Routing, experts: Mapping[str, Exp
 def _verdict_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:
     for block in _fusion_blocks(root):
         for key, task in _SPOKEN.items():
+            if key == "judge" and _measure(root, block) == "outcome":  # a tool runs code, and speaks with nobody
+                continue
             for path, scalar in single_name(root, *block, key):
                 settings = experts.get(scalar.text)
                 if settings is not None and (grounds := settings.unfit("chat")) is not None:
                     yield Problem(scalar.mark, path, f"{shown(scalar.written)} {grounds} and cannot {task}")
+
+
+def _measure(root: Block, block: tuple[str, ...]) -> str:
+    """The measure of agreement of a block of fusion: its own, else that of all."""
+    found = single_name(root, *block, "consensus") or single_name(root, "fusion", "consensus")
+    return found[0][1].text if found else ""
 
 
 def _judge_problems(root: Block, experts: Mapping[str, ExpertSettings]) -> Iterator[Problem]:

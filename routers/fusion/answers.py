@@ -15,7 +15,7 @@ from typing import Literal
 from routers.fusion.extraction import LETTERS, letter_of, plain, quantity, said_text, short_answer
 from routers.fusion.units import in_base_units
 
-__all__ = ["Answer", "AnswerKind", "answer_of", "same_answer"]
+__all__ = ["Answer", "AnswerKind", "answer_of", "code_of", "same_answer"]
 
 AnswerKind = Literal["auto", "text", "number", "letter", "set", "code"]
 """auto: what `short_answer` makes of it. text: normalised words. number: with its unit. letter: of an option. set:
@@ -101,11 +101,15 @@ def _set(text: str) -> Answer | None:
     return Answer(", ".join(sorted(items)), items=items) if items else None
 
 
-def _code(text: str) -> Answer | None:
+def code_of(text: str) -> str | None:
+    """The last block of code of a text; None where there is none."""
     blocks = _BLOCK.findall(text)
-    if not blocks or not blocks[-1].strip():
-        return None
-    return Answer(_form(blocks[-1]))
+    return str(blocks[-1]) if blocks and blocks[-1].strip() else None
+
+
+def _code(text: str) -> Answer | None:
+    code = code_of(text)
+    return None if code is None else Answer(_form(code))
 
 
 def _form(code: str) -> str:

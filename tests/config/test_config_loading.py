@@ -296,3 +296,15 @@ def test_importing_the_configuration_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "\n"
+
+
+def test_the_tool_that_runs_code_need_not_chat() -> None:
+    """Ours: `judge` of `consensus: outcome` is a tool; of any other measure it has to speak."""
+    tool = "  run: {kind: mcp, tool: run_python, server: {command: c}}\n"
+    fusion = "fusion: {consensus: outcome, judge: run}\n"
+    config = loaded(MINIMAL + tool + fusion).config
+    assert (config.fusion.consensus, config.fusion.judge) == ("outcome", "run")
+    with pytest.raises(ConfigError, match="cannot compare drafts"):
+        loaded(MINIMAL + tool + fusion.replace("outcome", "judge"))
+    with pytest.raises(ConfigError, match="needs the expert that runs their code as `judge`"):
+        loaded(MINIMAL + "fusion: {consensus: outcome}\n")

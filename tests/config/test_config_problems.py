@@ -631,8 +631,8 @@ fusion: {consensus: "${SECRET}", experts: ["${SECRET}", "${SECRET}"]}
             "11:15: serve.port: expected a whole number, found the value of '1${SECRET}'",
             "11:35: serve.host: without serve.keys only loopback is allowed, found '${SECRET}'",
             (
-                "12:21: fusion.consensus: expected 'embedding', 'answer', 'likelihood', 'judge' or 'entailment', "
-                "found the value of '${SECRET}'"
+                "12:21: fusion.consensus: expected 'embedding', 'answer', 'likelihood', 'judge', 'entailment' or "
+                "'outcome', found the value of '${SECRET}'"
             ),
             "12:44: fusion.experts[0]: unknown expert '${SECRET}' (known: coder, x, y, z)",
             "12:57: fusion.experts[1]: unknown expert '${SECRET}' (known: coder, x, y, z)",

@@ -257,3 +257,33 @@ async def test_a_threshold_on_one_judges_word_keeps_its_own_draft_by_the_others(
     others = [ScriptedExpert("b", "beta"), ScriptedExpert("c", "gamma")]
     found = kept((await decided(a, *others, consensus="likelihood", judge="a", threshold=0.8))[1])
     assert found.kept == ("a", "b", "c")
+
+
+def coded(body: str) -> str:
+    return f"Here it is:\n```python\n{body}\n```"
+
+
+async def test_code_agrees_by_what_it_does_when_a_tool_runs_it() -> None:
+    """Specified: code by test. Another form with the same outcome agrees, the same form with another does not."""
+    tool = ScriptedExpert("tool", "3 passed", "3  passed", "1 failed")
+    drafts = pool(coded("return a + b"), coded("return sum((a, b))"), coded("return a - b"))
+    found = kept((await decided(*drafts, tool, consensus="outcome", judge="tool"))[1])
+    assert (found.measure, found.kept, found.dissent) == ("outcome", ("a", "b"), ("c",))
+    assert found.answers == {"a": "3 passed", "b": "3 passed", "c": "1 failed"}
+    assert [request.body["messages"][0]["content"] for request in tool.requests] == [
+        "return a + b\n",
+        "return sum((a, b))\n",
+        "return a - b\n",
+    ]
+
+
+async def test_code_that_cannot_be_run_agrees_with_nobody() -> None:
+    """And where hardly any can, answers are compared instead."""
+    tool = ScriptedExpert("tool", "ok", ExpertRejected("tool", "no sandbox"), "ok")
+    drafts = pool(coded("a"), coded("b"), coded("c"))
+    found = kept((await decided(*drafts, tool, consensus="outcome", judge="tool", threshold=0.4))[1])
+    assert (found.kept, found.answers["b"]) == (("a", "c"), None)
+    prose = pool("Paris", "Paris it is", "Rome")
+    other = kept((await decided(*prose, ScriptedExpert("tool", "ok"), consensus="outcome", judge="tool"))[1])
+    assert other.measure in {"answer", "embedding"}
+    assert "not by outcome: 0 of 3 drafts have code" in other.reason

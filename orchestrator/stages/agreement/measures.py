@@ -14,6 +14,7 @@ from orchestrator.stages.agreement.comparing import ByEntailment, ByJudge
 from orchestrator.stages.agreement.embedding import ByEmbedding
 from orchestrator.stages.agreement.likelihood import ByLikelihood
 from orchestrator.stages.agreement.measure import Agreed, Measure, NotMeasured
+from orchestrator.stages.agreement.outcomes import ByOutcome
 from orchestrator.stages.agreement.scoring import Judging
 from orchestrator.stages.consensus import is_unanimous, kept_of, with_text
 from orchestrator.trace import Stopwatch, Trace
@@ -21,7 +22,7 @@ from orchestrator.types import ChatRequest, Draft
 
 __all__ = ["Measures"]
 
-_INSTEAD: Mapping[str, tuple[str, ...]] = {"judge": ("answer",), "entailment": ("answer",)}
+_INSTEAD: Mapping[str, tuple[str, ...]] = {"judge": ("answer",), "entailment": ("answer",), "outcome": ("answer",)}
 """What is tried where a measure cannot be used; the last resort of all is `embedding`, which always can."""
 
 
@@ -35,6 +36,7 @@ class Measures:
             "answer": ByAnswer(),
             "judge": ByJudge(registry),
             "entailment": ByEntailment(registry),
+            "outcome": ByOutcome(registry),
         }
 
     async def consensus(
