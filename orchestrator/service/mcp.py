@@ -44,6 +44,10 @@ CostQuality = Annotated[
         "it); only where experts were learned from graded answers, and not with an expert's id as model"
     ),
 ]
+Score = Annotated[
+    SkipValidation[Annotated[float, Field(ge=0, le=1)] | None],  # the same
+    Field(description="0 (wrong) to 1 (right)"),
+]
 
 
 class Answer(BaseModel):
@@ -186,7 +190,7 @@ async def list_experts(context: ToolContext) -> Experts:
 async def feedback(  # noqa: PLR0917 - a tool's arguments
     decision: Annotated[str, Field(description="the `decision` of an answer")],
     context: ToolContext,
-    score: Annotated[float | None, Field(description="0 (wrong) to 1 (right)")] = None,
+    score: Score = None,
     rating: Annotated[Literal["up", "down"] | None, Field(description="instead of a score")] = None,
     category: Annotated[str | None, Field(description="the category where the query belongs")] = None,
     expert: Annotated[str | None, Field(description="whose part is judged; default: who answered")] = None,

@@ -134,7 +134,7 @@ class AgentEndpoint:
         from orchestrator.service.mcp_server import Surface  # noqa: PLC0415 - the same
 
         # It would cut the streams of the whole process once any server in it ends; ours are cut by their own server.
-        AppStatus.disable_automatic_graceful_drain()
+        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
 
         @asynccontextmanager
         async def surface() -> AsyncIterator[Surface]:
