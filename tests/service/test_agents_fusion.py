@@ -30,13 +30,14 @@ async def test_progress_arrives_while_drafts_are_written(mode: str) -> None:
     async with serving_agents(held, *experts, categories=CATEGORIES) as (url, _), agent(url, mode) as client:
         result = await client.call_tool("ask", {"query": "math", "model": "fuse"}, progress_callback=hear)
     assert (result.structured_content or {})["plan"] == "fuse"
-    assert [message for _, _, message in told] == [
+    stages = [message for _, _, message in told if message != "fusion: drafting 3 of 3"]  # the drafting may end before
+    assert stages == [
         *(f"fusion: drafting {drafts} of 3" for drafts in range(3)),
         "fusion: consensus",
         "fusion: verdict",
     ]
     assert all(before[0] < after[0] for before, after in pairwise(told))
-    assert told[-1][:2] == (4, 4)
+    assert told[-1][0] == told[-1][1]
 
 
 @pytest.mark.parametrize("mode", MODES)
