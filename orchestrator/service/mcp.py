@@ -25,7 +25,7 @@ from orchestrator.service.mcp_server import AgentServer, Surface, ToolContext, s
 from orchestrator.service.passages import Found, found_passages
 from orchestrator.stages.draft import nowhere
 from orchestrator.usage.feedback import Accepted, accept
-from orchestrator.wire import attachment, citation
+from orchestrator.wire import Attached, Citation, attachment, citation
 
 __all__ = ["Answer", "ExpertEntry", "Experts", "create_server"]
 
@@ -59,9 +59,9 @@ class Answer(BaseModel):
     category: str | None = Field(description="what the query was taken for")
     confidence: float | None
     plan: str
-    citations: list[dict[str, Any]] = Field(description="passages that the answer stands on")
+    citations: list[Citation] = Field(description="passages that the answer stands on")
     structured: dict[str, Any] | None = Field(description="the answer as data, where a tool gave it so")
-    attachments: list[dict[str, Any]] = Field(description="images, audio and resources that a tool gave")
+    attachments: list[Attached] = Field(description="images, audio and resources that a tool gave")
 
 
 class ExpertEntry(BaseModel):
