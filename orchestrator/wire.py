@@ -11,9 +11,10 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal, NotRequired, Required, cast
 
 import orjson
+from typing_extensions import TypedDict  # pydantic reads that of typing only from Python 3.12 on
 
 from orchestrator.types import (
     Attachment,
@@ -29,7 +30,9 @@ from orchestrator.types import (
 
 __all__ = [
     "Assembled",
+    "Attached",
     "ChunkWriter",
+    "Citation",
     "Renaming",
     "attachment",
     "citation",
@@ -53,25 +56,55 @@ def new_id(prefix: str, *, joint: str = "-") -> str:
     return f"{prefix}{joint}{secrets.token_hex(12)}"
 
 
-def citation(passage: Passage) -> dict[str, Any]:
+class Citation(TypedDict):
     """A passage as it stands in an answer's `citations`; `page` and `cited` where there is something to say."""
-    shown: dict[str, Any] = {
-        "index": passage.rank,
-        "expert": passage.expert,
-        "document": passage.document,
-        "title": passage.title,
-        "start": passage.start,
-        "end": passage.end,
-        "score": round(passage.score, 6),
-        "text": passage.text,
-    }
-    more = {"page": passage.page, "cited": passage.cited}
-    return shown | {key: value for key, value in more.items() if value is not None}
+
+    index: int
+    expert: str
+    document: str
+    title: str
+    start: int
+    end: int
+    score: float
+    text: str
+    page: NotRequired[int]
+    cited: NotRequired[bool]
 
 
-def attachment(attached: Attachment) -> dict[str, Any]:
+class Attached(TypedDict, total=False):
     """An attachment as it stands in an answer's `attachments`: its fields that are not empty."""
-    return {name: value for name, value in asdict(attached).items() if value}
+
+    kind: Required[Literal["image", "audio", "resource_link", "resource"]]
+    mime_type: str
+    uri: str
+    name: str
+    description: str
+    text: str
+    data: str
+
+
+def citation(passage: Passage) -> Citation:
+    """A passage for those who read an answer."""
+    shown = Citation(
+        index=passage.rank,
+        expert=passage.expert,
+        document=passage.document,
+        title=passage.title,
+        start=passage.start,
+        end=passage.end,
+        score=round(passage.score, 6),
+        text=passage.text,
+    )
+    if passage.page is not None:
+        shown["page"] = passage.page
+    if passage.cited is not None:
+        shown["cited"] = passage.cited
+    return shown
+
+
+def attachment(attached: Attachment) -> Attached:
+    """An attachment for those who read an answer."""
+    return cast("Attached", {name: value for name, value in asdict(attached).items() if value})
 
 
 def progress_fields(progress: Progress) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +139,7 @@ class _Question:
 class _Answer:
     text: str
     decision: Decision
-    citations: list[dict[str, Any]]
+    citations: Sequence[Mapping[str, Any]]
     error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:

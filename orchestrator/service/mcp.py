@@ -26,7 +26,7 @@ from orchestrator.service.mcp_server import AgentServer, Surface, ToolContext, s
 from orchestrator.service.passages import Found, found_passages
 from orchestrator.stages.draft import nowhere
 from orchestrator.usage.feedback import Accepted, accept
-from orchestrator.wire import attachment, citation
+from orchestrator.wire import Attached, Citation, attachment, citation
 
 __all__ = ["Answer", "ExpertEntry", "Experts", "create_server"]
 
@@ -45,6 +45,10 @@ CostQuality = Annotated[
         "it); only where experts were learned from graded answers, and not with an expert's id as model"
     ),
 ]
+Score = Annotated[
+    SkipValidation[Annotated[float, Field(ge=0, le=1)] | None],  # the same
+    Field(description="0 (wrong) to 1 (right)"),
+]
 
 
 class Answer(BaseModel):
@@ -56,9 +60,9 @@ class Answer(BaseModel):
     category: str | None = Field(description="what the query was taken for")
     confidence: float | None
     plan: str
-    citations: list[dict[str, Any]] = Field(description="passages that the answer stands on")
+    citations: list[Citation] = Field(description="passages that the answer stands on")
     structured: dict[str, Any] | None = Field(description="the answer as data, where a tool gave it so")
-    attachments: list[dict[str, Any]] = Field(description="images, audio and resources that a tool gave")
+    attachments: list[Attached] = Field(description="images, audio and resources that a tool gave")
 
 
 class ExpertEntry(BaseModel):
@@ -188,7 +192,7 @@ async def list_experts(context: ToolContext) -> Experts:
 async def feedback(  # noqa: PLR0917 - a tool's arguments
     decision: Annotated[str, Field(description="the `decision` of an answer")],
     context: ToolContext,
-    score: Annotated[float | None, Field(description="0 (wrong) to 1 (right)")] = None,
+    score: Score = None,
     rating: Annotated[Literal["up", "down"] | None, Field(description="instead of a score")] = None,
     category: Annotated[str | None, Field(description="the category where the query belongs")] = None,
     expert: Annotated[str | None, Field(description="whose part is judged; default: who answered")] = None,

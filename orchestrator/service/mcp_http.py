@@ -128,8 +128,13 @@ class AgentEndpoint:
             opened.set()
 
     def _imported(self) -> AgentServer:
+        from sse_starlette.sse import AppStatus  # noqa: PLC0415 - as the SDK, which brings it
+
         from orchestrator.service.mcp import create_server  # noqa: PLC0415 - a package that takes its time
         from orchestrator.service.mcp_server import Surface  # noqa: PLC0415 - the same
+
+        # It would cut the streams of the whole process once any server in it ends; ours are cut by their own server.
+        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
 
         @asynccontextmanager
         async def surface() -> AsyncIterator[Surface]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.errors import ExpertError, InvalidRequest, NoExpertLeft, RequestError
 from orchestrator.searching import by_rank, by_score, gathered
-from orchestrator.wire import citation
+from orchestrator.wire import Citation, citation
 from routers.retrievers.arms import DEPTH, Arm
 
 if TYPE_CHECKING:  # its import takes longer than agents should wait to be greeted
@@ -25,7 +25,7 @@ class Found(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: str
-    passages: list[dict[str, Any]]
+    passages: list[Citation]
     failed: dict[str, str]
     experts: list[str] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from types import FrameType
 from typing import Any
 
@@ -55,13 +56,19 @@ class Server(uvicorn.Server):
         self._told = False
         self._until = math.inf
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal; the first one begins the draining, at the next tick."""
-        if self._told:
-            super().handle_exit(sig, frame)
-            return
+    def handle_exit(self, sig: int, _: FrameType | None) -> None:
+        """Take a signal; the first one begins the draining, at the next tick, the second one ends it.
+
+        uvicorn's own method is not called: the library of the agents' event streams replaces it by one that ends the
+        streams of every server in the process, and of those that are still to come.
+        """
         self._captured_signals.append(sig)
-        self.drain()
+        if not self._told:
+            self.drain()
+        elif not self.should_exit:
+            self.should_exit = True
+        elif sig == signal.SIGINT:
+            self.force_exit = True
 
     def drain(self) -> None:
         """Stop once the answers under way have ended."""
