@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,22 +14,27 @@ import orjson
 
 from orchestrator.errors import RunError
 
+if sys.platform != "win32":
+    import fcntl
+
 __all__ = ["Answer", "Output", "opened"]
 
 PASSING = frozenset({408, 409, 429, 500, 502, 503, 504})
 """Statuses of requests that may do better another time."""
+BEGINNING = b'{"id":"batch_req_'
+"""Of every line."""
 SYNC_EVERY = 64
 """Lines, at most, that a machine may lose which loses power; a process that is killed loses none that was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of a line. status: 0 where there was no answer; error: why. body: as the service sent it."""
+    """What came of a line. status: 0 where there was no answer; error: why. body: JSON, as the service sent it."""
 
     custom_id: str
     status: int
     request_id: str = ""
-    body: Any = None
+    body: bytes = b"null"
     error: str = ""
 
     @property
@@ -38,7 +44,9 @@ class Answer:
 
     def line(self) -> bytes:
         """As OpenAI's batches have it."""
-        response = {"status_code": self.status, "request_id": self.request_id, "body": self.body}
+        # A line's end in JSON is a blank between tokens; here it would end the line.
+        body = orjson.Fragment(self.body.replace(b"\r", b" ").replace(b"\n", b" "))
+        response = {"status_code": self.status, "request_id": self.request_id, "body": body}
         told = {
             "id": f"batch_req_{self.custom_id}",
             "custom_id": self.custom_id,
@@ -71,19 +79,48 @@ class Output:
 def opened(path: Path, *, retry_failed: bool = False) -> Iterator[Output]:
     """The file to go on with, made where there is none; a line that was not written whole is cut off.
 
+    It is locked for the block; a file that holds something else is left as it is.
+
     retry_failed: lines that failed, but may do better another time, are taken out first.
 
     Raises:
-        RunError: it cannot be written, or holds something else.
+        RunError: it cannot be written, holds something else, or another run has it.
 
     """
     try:
-        kept = _kept(path, retry_failed=retry_failed) if path.exists() else {}
-        with path.open("ab") as file:
-            yield Output(file, kept)
-            os.fsync(file.fileno())
+        with _locked(path.with_name(path.name + ".lock"), path):
+            kept = _kept(path, retry_failed=retry_failed) if path.exists() else {}
+            with path.open("ab") as file:
+                yield Output(file, kept)
+                os.fsync(file.fileno())
     except OSError as error:
         raise RunError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _locked(lock: Path, path: Path) -> Iterator[None]:
+    """One run at a time; beside the file, which is replaced. The system lets go of it where a process is killed."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _alone(descriptor, lock):
+            raise RunError(f"{path}: another run is writing it; wait for it to end, or stop it")
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _alone(descriptor: int, lock: Path) -> bool:
+    """Whether this process has the lock now, and it is still the one that others would find."""
+    if sys.platform == "win32":  # nothing there keeps two runs apart
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), lock.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _kept(path: Path, *, retry_failed: bool) -> dict[str, int]:
@@ -92,12 +129,22 @@ def _kept(path: Path, *, retry_failed: bool) -> dict[str, int]:
     whole, _, torn = raw.rpartition(b"\n")
     lines = whole.split(b"\n") if whole else []
     read = [_read(line, path, number) for number, line in enumerate(lines, start=1)]
+    if torn and not _ours(torn):
+        raise RunError(f"{path}:{len(lines) + 1}: no answer of a batch; name another file for the answers")
     stay = [at for at, (_, status) in enumerate(read) if not (retry_failed and (status in PASSING or not status))]
     if torn or len(stay) < len(read):
         fresh = path.with_name(path.name + ".new")
-        fresh.write_bytes(b"".join(lines[at] + b"\n" for at in stay))
+        with fresh.open("wb") as file:
+            file.write(b"".join(lines[at] + b"\n" for at in stay))
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(path)
     return dict(read[at] for at in stay)
+
+
+def _ours(torn: bytes) -> bool:
+    """Whether these may be the first bytes of an answer, or what a loss of power leaves of one."""
+    return torn.startswith(BEGINNING) or BEGINNING.startswith(torn) or not torn.strip(b"\0")
 
 
 def _read(line: bytes, path: Path, number: int) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import anyio
 import httpx
+import orjson
 
 from orchestrator.batch.lines import Line
 from orchestrator.batch.output import Answer, Output
@@ -40,12 +41,16 @@ async def _asked(client: httpx.AsyncClient, line: Line, deadline_s: float) -> An
     try:
         with anyio.fail_after(deadline_s):
             response = await client.post(line.url, json=line.body, timeout=deadline_s)
-        body = response.json()
     except TimeoutError:
         return Answer(custom_id=line.custom_id, status=0, error=f"no answer within {deadline_s:g} s")
     except httpx.HTTPError as error:
         return Answer(custom_id=line.custom_id, status=0, error=f"{type(error).__name__}: {error}".rstrip(": "))
-    except ValueError:
-        return Answer(custom_id=line.custom_id, status=0, error="the answer is not JSON")
+    except (ValueError, RecursionError) as error:
+        return Answer(custom_id=line.custom_id, status=0, error=f"the body cannot be sent: {error}")
     identity = response.headers.get("x-orchestrator-decision-id") or response.headers.get("x-request-id") or ""
-    return Answer(custom_id=line.custom_id, status=response.status_code, request_id=identity, body=body)
+    answer = Answer(custom_id=line.custom_id, status=response.status_code, request_id=identity, body=response.content)
+    try:
+        orjson.loads(answer.line())  # whoever goes on with the batch has to be able to read it
+    except orjson.JSONDecodeError:
+        return Answer(custom_id=line.custom_id, status=0, error="the answer is not JSON")
+    return answer

@@ -51,6 +51,8 @@ def batch(  # noqa: PLR0917 - typer reads them
     from orchestrator.batch.lines import BadBatch, read_lines
 
     try:
+        if answers.exists() and answers.samefile(requests):
+            raise ConfigError([f"{answers}: the answers need a file of their own"])
         with requests.open("rb") as file:
             lines = read_lines(file, str(requests))
     except OSError as error:
@@ -125,7 +127,8 @@ def _quiet(_: object) -> None:
 
 
 def _count(sums: dict[str, int], answer: Answer) -> None:
-    usage = answer.body.get("usage") if isinstance(answer.body, dict) else None
+    body = json.loads(answer.body)
+    usage = body.get("usage") if isinstance(body, dict) else None
     if isinstance(usage, dict):
         sums["input_tokens"] += usage.get("prompt_tokens") or usage.get("input_tokens") or 0
         sums["output_tokens"] += usage.get("completion_tokens") or usage.get("output_tokens") or 0
