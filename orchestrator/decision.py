@@ -204,6 +204,7 @@ class Chosen(_Value):
     evidence: what a learned fuse plan stands on in the category: its gain on the best expert that costs no more, on how
         many graded queries it helped and harmed, and the gain with drafts dropped at random.
     session: what a conversation that has an expert already changed; None where there is none.
+    stand_in: who is asked first is that because another one of the plan is down or asleep.
     reliability: by expert the score that was learned in the category, where the rule weighs by it.
     cost_quality: the place on the learned frontier that was used, 0 (cheapest) to 1 (best within the budget); None
         where no learned plan was.
@@ -218,6 +219,7 @@ class Chosen(_Value):
     evidence: Cell | None = None
     skipped: tuple[Skipped, ...] = ()
     session: SessionSeen | None = None
+    stand_in: bool = False
     cost_quality: float | None = Field(default=None, ge=0, le=1)
     reason: str
     took_ms: float

@@ -114,12 +114,15 @@ class Pipeline:
         return None if settled is None else Before(expert=settled, looping=False, turn=turn)
 
     def _answered(self, request: ChatRequest, trace: Trace, chosen: Chosen) -> None:
-        """Remember who answered. Only whom the plan puts first settles a conversation: nobody's stand-in does."""
+        """Remember who answered. Only whom the plan puts first settles a conversation: nobody's stand-in does.
+
+        Who goes on with a loop settles nothing: what the loop's first answer settled stays.
+        """
         if trace.expert is None or trace.model not in ALIASES or trace.categorized is None:
             return
-        first = chosen.plan == "fuse" or trace.expert == chosen.experts[0]
-        down = any(skipped.reason.startswith("last resort") for skipped in chosen.skipped)
-        settles = first and not down and trace.categorized.method != "degraded"
+        first = chosen.plan == "fuse" or (trace.expert == chosen.experts[0] and not chosen.stand_in)
+        looping = chosen.session is not None and chosen.session.looping
+        settles = first and not looping and trace.categorized.method != "degraded"
         self._sessions.answered(trace.turn, request.session, trace.expert, settles=settles)
 
     def use(self, serving: Serving) -> None:

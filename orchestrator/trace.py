@@ -24,6 +24,8 @@ from orchestrator.wire import new_id
 
 __all__ = ["Stopwatch", "Trace"]
 
+_NO_TURN = turn_of(())
+
 
 class Stopwatch:
     """Milliseconds since it was made."""
@@ -120,13 +122,13 @@ class Trace:
         self.error = Failure(kind=type(error).__name__, message=str(error))
 
     def close(self) -> None:
-        """Stop the clock of the whole request."""
+        """Stop the clock of the whole request, and let go of its conversation: decisions outlive it."""
         self._total_ms = self._watch.ms
+        self.turn = _NO_TURN
 
     def forget_content(self) -> None:
         """Let go of the texts, which are not kept."""
         self.query = ""
-        self.turn = turn_of(())
         self.explanation = None
         self.drafts = [draft.model_copy(update={"text": None}) for draft in self.drafts]
         self.consensus = self.consensus and self.consensus.without_content()

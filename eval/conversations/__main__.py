@@ -1,6 +1,6 @@
 """`python -m eval.conversations`: whether conversations keep their expert in loops, and move with their subject.
 
-    python -m eval.conversations
+    python -m eval.conversations --lines odd
     python -m eval.conversations --count 200 --seed 1 --json figures.json
 
 Conversations are drawn from queries that the example's router was not trained on, and sent as three coding agents send
@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=_ROOT / "experts.yaml", help="whose router decides")
     parser.add_argument("--queries", type=Path, default=_ROOT / "example" / "queries_held_out.jsonl")
+    parser.add_argument(
+        "--lines", choices=["all", "odd", "even"], default="all", help="of the queries: all, or every second one (all)"
+    )
     parser.add_argument("--count", type=int, default=100, help="conversations, each sent as every agent (100)")
     parser.add_argument("--seed", type=int, default=0, help="of the conversations (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures; - prints them")
@@ -58,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, stderr=str(options.json) == "-")
     config = load(options.config, environment=os.environ).config
     router = learned_router(config, embedders_of(config).load(config.embedder)).router
-    scenarios = drawn(read_examples(options.queries), options.count, seed=options.seed)
+    first, step = {"all": (0, 1), "odd": (0, 2), "even": (1, 2)}[options.lines]
+    scenarios = drawn(read_examples(options.queries)[first::step], options.count, seed=options.seed)
     found: dict[str, dict[str, dict[str, Any]]] = {}
     with Progress(console=console, transient=True) as progress:
         for arm in ARMS:

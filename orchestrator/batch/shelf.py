@@ -6,7 +6,8 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from shutil import copyfileobj
+from typing import BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -35,12 +36,26 @@ class Shelf:
         except OSError as error:
             raise RunError(f"serve.batches: {folder}: {error.strerror or error}") from error
 
-    def new_file(self, caller: str, filename: str, purpose: Literal["batch", "batch_output"]) -> File:
-        """A record of a file that is still empty; see `lines` for its place."""
+    def new_file(
+        self, caller: str, filename: str, purpose: Literal["batch", "batch_output"], source: BinaryIO | None = None
+    ) -> File:
+        """A file with what `source` has, empty without one; see `lines` for its place.
+
+        Raises:
+            RunError: there is no room for it; nothing of it is left then.
+
+        """
         file = File(id=_new("file"), bytes=0, filename=filename, purpose=purpose)
-        self.lines(file.id).touch()
-        self.keep(caller, file)
-        return file
+        place = self.lines(file.id)
+        try:
+            with place.open("wb") as target:
+                if source is not None:
+                    copyfileobj(source, target)
+            self.keep(caller, file)
+        except OSError as error:
+            self.remove(file)
+            raise RunError(f"The file cannot be kept: {error.strerror or error}.") from error
+        return file.model_copy(update={"bytes": place.stat().st_size})
 
     def new_batch(self, caller: str, batch: Batch) -> Batch:
         """A batch under an id of its own."""

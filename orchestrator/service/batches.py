@@ -24,7 +24,7 @@ from orchestrator.errors import InvalidRequest, RequestTooLarge, UnknownBatch
 from orchestrator.service.body import json_body
 from orchestrator.service.identity import CALLER, caller_of
 
-__all__ = ["Deleted", "as_caller", "router"]
+__all__ = ["clients_of", "router"]
 
 router = APIRouter(tags=["batches"])
 _MANY = 100
@@ -112,13 +112,11 @@ async def upload(http: Request) -> File:
             if purpose != "batch":
                 raise InvalidRequest("'purpose' must be 'batch'.", param="purpose")
             shelf, caller = _shelf(http), caller_of(http.scope)
-            made = shelf.new_file(caller, (given.filename or "requests.jsonl")[:200], "batch")
-            with shelf.lines(made.id).open("wb") as file:
-                while piece := await given.read(1 << 20):
-                    await to_thread.run_sync(file.write, piece)
-    except (MultiPartException, AssertionError, KeyError) as error:
+            name = (given.filename or "requests.jsonl")[:200]
+            made = await to_thread.run_sync(shelf.new_file, caller, name, "batch", given.file)
+    except (MultiPartException, KeyError) as error:
         raise InvalidRequest(f"The body is no multipart form: {error}.") from error
-    return _there(shelf.file(made.id, caller), made.id)
+    return made
 
 
 @router.get("/v1/files/{file_id}")

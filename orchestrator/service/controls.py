@@ -14,11 +14,10 @@ from orchestrator.errors import InvalidRequest
 from orchestrator.service.body import cost_quality_of
 from orchestrator.service.headers import PREFIX
 
-__all__ = ["BODY", "DEBUG_HEADER", "Asked", "controls_of", "take_controls", "wants_debug"]
+__all__ = ["Asked", "take_controls"]
 
 BODY = "orchestrator"
 """The body's object of controls."""
-DEBUG_HEADER = f"{PREFIX}debug"
 _PREFIX = PREFIX.encode()
 _WORDS = {"true": True, "false": False}
 
@@ -50,16 +49,6 @@ def take_controls(scope: Scope, body: dict[str, Any]) -> Asked:
         return _NOTHING
     progress, debug = bool(given.pop("progress", None)), bool(given.pop("debug", None))
     return Asked(controls=Controls(**given) if given else NO_CONTROLS, progress=progress, debug=debug)
-
-
-def wants_debug(scope: Scope) -> bool:
-    """Whether the headers alone ask for more headers."""
-    return bool(_from_headers(scope).get("debug"))
-
-
-def controls_of(given: Mapping[str, Any]) -> Controls:
-    """Controls from their names and values as JSON has them; see `take_controls`."""
-    return Controls(**{name: _READ[name](name, value) for name, value in given.items() if value is not None})
 
 
 def _from_body(body: dict[str, Any]) -> dict[str, Any]:

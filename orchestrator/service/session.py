@@ -7,6 +7,8 @@ from typing import Any
 
 from starlette.types import Scope
 
+from orchestrator.service.identity import caller_of
+
 __all__ = ["SESSION_HEADER", "session_of"]
 
 SESSION_HEADER = "x-session-id"
@@ -23,7 +25,16 @@ _FIELDS = ("prompt_cache_key", "user")
 
 
 def session_of(scope: Scope, body: Mapping[str, Any]) -> str | None:
-    """The session by header, else by OpenAI's `prompt_cache_key` or `user` in the body; None where all are empty."""
+    """The session by header, else by OpenAI's `prompt_cache_key` or `user` in the body; None where all are empty.
+
+    With keys it is the caller's own: two callers who name one alike have nothing in common.
+    """
+    named = _named(scope, body)
+    caller = caller_of(scope)
+    return f"{caller}/{named}" if named is not None and caller else named
+
+
+def _named(scope: Scope, body: Mapping[str, Any]) -> str | None:
     best, found = len(_HEADERS), None
     for name, value in scope["headers"]:
         if value and name in _HEADERS and (place := _HEADERS.index(name)) < best:

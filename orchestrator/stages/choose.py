@@ -110,8 +110,11 @@ class Chooser:
             chosen = self._fused(category, planned, request, verdict=verdict, forced=fuse, watch=watch)
             fusion = self._config.fusion_of(category)
             return chosen if chosen.plan == "single" else self._ruled(chosen, category, fusion, plans)
-        usable, skipped = self._usable(reordered(planned.plan.experts, retrievers), request)
+        order = reordered(planned.plan.experts, retrievers)
+        usable, skipped = self._usable(order, request)
         experts, late, grounds = self._awake_first(category, usable, request, plans)
+        last_resorts = {each.expert for each in (*skipped, *late)} & set(experts)
+        stand_in = not last_resorts.isdisjoint(order[: order.index(experts[0])])
         experts, session = self._staying(before, experts, categorized, request, plans)
         grounds += "; retrievers in the order learned from queries like this one" if retrievers else ""
         return Chosen(
@@ -119,6 +122,7 @@ class Chooser:
             experts=experts,
             skipped=(*skipped, *late),
             session=session,
+            stand_in=stand_in and (session is None or not session.kept),
             cost_quality=planned.cost_quality,
             reason=_grounds(category, planned, request) + grounds,
             took_ms=watch.ms,
@@ -274,7 +278,7 @@ class Chooser:
         refusals = {expert: reason for expert in able if (reason := self._refusal(expert, request))}
         if len(refusals) == len(able):  # better over a limit of the service, and said so, than no answer
             self._check_paid(able, request)
-            refusals = {}
+            refusals = {expert: why for expert, why in refusals.items() if self._beyond_promise(expert, request)}
         refusals |= dict.fromkeys(blind, "it sees no images, and the request has one")
         allowed = [expert for expert in experts if expert not in refusals]
         skipped = [Skipped(expert=expert, reason=reason) for expert, reason in refusals.items()]
@@ -284,14 +288,17 @@ class Chooser:
 
     def _check_paid(self, experts: Sequence[str], request: ChatRequest) -> None:
         """Raise InvalidRequest where each of them costs more than the client allows: its limit is a promise."""
-        most = request.controls.max_cost_usd
-        if most is None or not experts:
+        if not experts or not all(self._beyond_promise(expert, request) for expert in experts):
             return
         costs = {expert: expected_usd(self._registry.settings(expert).cost, request) for expert in experts}
-        cheapest = min(costs, key=costs.__getitem__)
-        if costs[cheapest] > most:
-            message = f"No expert answers this for {most:g} USD; {cheapest!r} would cost about {costs[cheapest]:.6f}."
-            raise InvalidRequest(message, param="max_cost_usd")
+        cheapest, most = min(costs, key=costs.__getitem__), request.controls.max_cost_usd
+        message = f"No expert answers this for {most:g} USD; {cheapest!r} would cost about {costs[cheapest]:.6f}."
+        raise InvalidRequest(message, param="max_cost_usd")
+
+    def _beyond_promise(self, expert: str, request: ChatRequest) -> bool:
+        """Whether an expert is expected to cost more than the client allows."""
+        most = request.controls.max_cost_usd
+        return most is not None and expected_usd(self._registry.settings(expert).cost, request) > most
 
     def _down(self, expert: str) -> str:
         condition = self._registry.condition(expert)

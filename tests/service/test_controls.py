@@ -10,10 +10,10 @@ from anyio.abc import SocketAttribute, SocketStream
 
 from orchestrator.config.kinds import VllmSettings
 from orchestrator.errors import InvalidRequest
-from orchestrator.experts import Site
+from orchestrator.experts import Capabilities, Site
 from orchestrator.experts.vllm.expert import VllmExpert
 from orchestrator.service.controls import take_controls
-from orchestrator.testing import ScriptedExpert
+from orchestrator.testing import Reply, ScriptedExpert
 from tests.service.serving import served
 
 pytestmark = pytest.mark.anyio
@@ -158,3 +158,25 @@ async def test_the_debug_header_brings_more_headers() -> None:
     expected = {"method", "categorize-ms", "context", "category-set", "runner-up", "margin", "choose-ms", "reason"}
     assert expected | {"experts", "verdict"} <= new
     assert more.headers["x-orchestrator-runner-up"] == "verse"
+
+
+async def test_the_deadline_of_a_request_ends_it() -> None:
+    """Sooner than the service's own."""
+    hanging = ScriptedExpert("solver", Reply(pieces=("x",), before=anyio.Event()))
+    async with served(hanging, categories={"general": ["solver"]}) as client:
+        with anyio.fail_after(5):
+            found = await client.post(PATH, json=asked(), headers={"x-orchestrator-deadline-s": "0.1"})
+    assert (found.status_code, found.json()["error"]["type"]) == (504, "timeout_error")
+
+
+async def test_the_promise_holds_where_nobody_else_can_be_asked() -> None:
+    """One expert takes no tools, the other costs too much: better over another limit than over the client's."""
+    costs = {"solver": {"kind": "scripted"}, "writer": {"kind": "scripted", "cost": {"input": 1e6, "output": 1e6}}}
+    plain = ScriptedExpert("solver", "42", capabilities=Capabilities(tools=False))
+    dear = ScriptedExpert("writer", "43")
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    categories = {"math": ["writer", "solver"], "general": ["writer"]}
+    async with served(plain, dear, categories=categories, experts=costs) as client:
+        found = await client.post(PATH, json=asked(tools=tools, orchestrator={"max_cost_usd": 0.001}))
+    assert found.headers["x-orchestrator-expert"] == "solver"
+    assert not dear.requests

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.service.identity import CALLER
 from orchestrator.service.session import session_of
 from orchestrator.testing import ScriptedExpert
 from tests.service.serving import served
@@ -42,3 +43,10 @@ async def test_expert_learns_the_session_of_a_request(
 def test_header_of_any_bytes_is_a_session() -> None:
     """Headers are latin-1 on the wire."""
     assert session_of({"headers": [(b"x-session-id", b"\xe9")]}, {}) == "é"
+
+
+def test_callers_who_name_a_session_alike_have_nothing_in_common() -> None:
+    """With keys a session is its caller's own."""
+    scopes = [{"headers": [(b"x-session-id", b"s")], CALLER: caller} for caller in ("key-1", "key-2")]
+    assert [session_of(scope, {}) for scope in scopes] == ["key-1/s", "key-2/s"]
+    assert session_of({"headers": [], CALLER: "key-1"}, {}) is None

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.decision import Decision
 from orchestrator.engine import Engine
 from orchestrator.errors import ExpertUnavailable
-from orchestrator.experts import Capabilities
+from orchestrator.experts import Capabilities, Condition
 from orchestrator.stages.draft import nowhere
 from orchestrator.testing import ScriptedExpert
 from tests.flowing import flowing
@@ -19,6 +19,15 @@ CATEGORIES = {"math": ["solver", "writer"], "verse": ["writer", "solver"], "gene
 TOOLS = Capabilities(chat=True, tools=True)
 CALL = {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f"}}]}
 RESULT = {"role": "tool", "tool_call_id": "1", "content": "verse verse verse"}
+
+
+class Failing(ScriptedExpert):
+    """One that lives, and is down."""
+
+    condition = Condition(state="down", reason="gone")
+
+    async def serve(self, *, task_status: Any = anyio.TASK_STATUS_IGNORED) -> None:
+        task_status.started()
 
 
 def pool(**replies: Any) -> list[ScriptedExpert]:
@@ -100,3 +109,35 @@ async def test_an_expert_that_is_gone_or_refuses_is_not_kept() -> None:
     assert after.choose is not None
     assert after.choose.session is not None
     assert not after.choose.session.kept
+
+
+async def test_a_stand_in_is_not_kept_after_its_loop_either() -> None:
+    """It goes on with what it began, and the next request goes back."""
+    down = ExpertUnavailable("solver", "gone")
+    async with flowing(*pool(solver=[down, down, "back"]), categories=CATEGORIES) as engine:
+        await decided(engine, "math 1")
+        loop = await decided(engine, "math 1", CALL, RESULT)
+        after = await decided(engine, "math 1", CALL, RESULT, CALL, "math two and three")
+    assert (loop.expert, after.expert) == ("writer", "solver")
+    assert after.choose is not None
+    assert after.choose.session is None  # there is nobody whom the conversation is with
+
+
+async def test_a_fallback_that_is_down_does_not_hinder_the_first_to_be_kept() -> None:
+    """Who is first in the plan is with the conversation, whoever else is there."""
+    categories = {**CATEGORIES, "verse": ["writer", "third"], "math": ["solver", "writer", "third"]}
+    third = Failing("third")
+    async with flowing(*pool(), third, categories=categories) as engine:
+        await decided(engine, "math 1")
+        after = await decided(engine, "math 1", CALL, "math two and three")
+    assert after.choose is not None
+    assert after.choose.session is not None
+    assert (after.choose.session.expert, after.choose.session.kept) == ("solver", True)
+
+
+async def test_what_was_said_is_let_go_of_with_the_request() -> None:
+    """A thousand decisions are remembered, and not a thousand conversations."""
+    async with flowing(*pool(), categories=CATEGORIES, serve={"content": True}) as engine:
+        request, trace = engine.pipeline.request({"messages": [{"role": "user", "content": "math 1"}]}, model="auto")
+        await engine.pipeline.answer(request, nowhere, trace)
+    assert (trace.query, trace.turn.messages) == ("math 1", ())
