@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from starlette.datastructures import Headers
 
 from orchestrator.config.conditions import is_loopback
-from orchestrator.config.settings import Serve
+from orchestrator.config.serve import Serve
 
 __all__ = ["Callers", "Refused"]
 

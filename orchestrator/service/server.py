@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator import clock
-from orchestrator.config.settings import Serve
+from orchestrator.config.serve import Serve
 from orchestrator.service.errors import plain_error
 from orchestrator.service.intake import Connection, IntakeConfig
 
